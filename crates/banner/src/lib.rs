@@ -1,0 +1,1 @@
+//! The banner shape of Shodan: observations to JSON lines and back.

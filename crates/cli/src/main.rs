@@ -1,0 +1,3 @@
+//! The `nightlatch` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compiles fingerprint files; names the product, reads its version, judges exposure.

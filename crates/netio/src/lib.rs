@@ -1,0 +1,1 @@
+//! The only place that dials: connections, TLS, rate limits, descriptors.

@@ -1,0 +1,1 @@
+//! Conversations with open ports: bytes in, bytes out. Never opens a socket.

@@ -1,0 +1,1 @@
+//! Discovery, probing, judging and storing as one stream; resume and back-pressure.

@@ -1,0 +1,1 @@
+//! Authorised blocks, exclusions, targets and their shuffled order; mints `AuthorizedTarget`.

@@ -1,0 +1,1 @@
+//! The embedded search engine behind the contract of `nightlatch-store`.
