@@ -1,0 +1,30 @@
+//! Automation of the house: `cargo xtask tidy`.
+
+mod tidy;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let wanted = std::env::args().nth(1);
+    match wanted.as_deref() {
+        Some("tidy") => report(tidy::check()),
+        _ => {
+            eprintln!("usage: cargo xtask tidy    compare the crate graph with docs/ARCHITECTURE.md");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn report(problems: Result<Vec<String>, String>) -> ExitCode {
+    match problems {
+        Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
+        Ok(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
