@@ -6,6 +6,7 @@
 //! overrides. Nothing is dropped without a trace: what cannot be shown is shown as its escape.
 
 mod csv;
+pub mod hostile;
 mod html;
 pub mod json;
 mod log;
