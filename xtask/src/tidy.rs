@@ -25,7 +25,8 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
     Ok(differences(&allowed(&text), &used(&root)?))
 }
 
-fn root() -> PathBuf {
+/// The root of the checkout.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
