@@ -1,0 +1,195 @@
+//! Files of banners: one a line, gzip'ed.
+
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
+
+use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
+use nightlatch_asset::{Observation, Record};
+use nightlatch_untrusted::json;
+
+use crate::{BannerError, from_banner, to_banner};
+
+/// Longest line read or written, in bytes after decompression: a page with a screenshot fits, a
+/// compressed bomb does not.
+pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Empty lines in a row before a file is given up: a bomb of line feeds costs time, not memory.
+pub const BLANK_LINES_MAX: u32 = 10_000;
+
+/// The first two bytes of a gzip member, RFC 1952, section 2.3.1.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Why a file of banners could not be read to its end, or one line of it could not.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// One line is not a banner; the lines after it can still be read.
+    #[error("line {line}")]
+    Line {
+        /// Line number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        #[source]
+        source: BannerError,
+    },
+    /// One line is not UTF-8; the lines after it can still be read.
+    #[error("line {line}: not UTF-8 from byte {byte} on")]
+    NotUtf8 {
+        /// Line number, from 1.
+        line: u64,
+        /// Bytes of the line that were good.
+        byte: usize,
+    },
+    /// A line is too long; reading stops.
+    #[error("line {line}: longer than {LINE_BYTES_MAX} bytes")]
+    TooLong {
+        /// Line number, from 1.
+        line: u64,
+    },
+    /// Nothing but line feeds; reading stops.
+    #[error("line {line}: more than {BLANK_LINES_MAX} empty lines in a row")]
+    Blank {
+        /// Line number, from 1.
+        line: u64,
+    },
+    /// The file cannot be read or decompressed; reading stops.
+    #[error("line {line}: cannot read")]
+    Io {
+        /// Line number, from 1, at which reading stopped.
+        line: u64,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl FileError {
+    /// True when no line after this one can be read.
+    pub fn is_fatal(&self) -> bool {
+        !matches!(self, Self::Line { .. } | Self::NotUtf8 { .. })
+    }
+}
+
+/// Writes records as banners, one a line, gzip'ed. The bytes depend on the records alone.
+pub struct Writer<W: Write> {
+    gzip: GzEncoder<W>,
+    line: Vec<u8>,
+    written: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Starts a file on `out`; give it something buffered.
+    pub fn new(out: W) -> Self {
+        Self { gzip: GzEncoder::new(out, Compression::default()), line: Vec::new(), written: 0 }
+    }
+
+    /// Writes one record.
+    ///
+    /// # Errors
+    /// What `out` reports; `InvalidData` for a record of more than [`LINE_BYTES_MAX`] bytes, which
+    /// could not be read back.
+    pub fn write(&mut self, record: &Record) -> io::Result<()> {
+        self.line.clear();
+        json::to_writer(&mut self.line, &to_banner(record)).map_err(io::Error::from)?;
+        if self.line.len() > LINE_BYTES_MAX {
+            let message = format!("{} is longer than {LINE_BYTES_MAX} bytes", record.observation.endpoint());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        self.line.push(b'\n');
+        self.gzip.write_all(&self.line)?;
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Ends the file; returns `out`, not yet flushed, and the number of lines.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn finish(self) -> io::Result<(W, u64)> {
+        let written = self.written;
+        Ok((self.gzip.finish()?, written))
+    }
+}
+
+/// Reads observations line by line, from gzip'ed (one or more members, as appended files have) or plain
+/// text. Memory is bounded by one line, whatever the file expands to.
+pub struct Reader<'r> {
+    source: Box<dyn BufRead + 'r>,
+    line: u64,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl<'r> Reader<'r> {
+    /// Looks at the first two bytes to tell gzip from plain text.
+    ///
+    /// # Errors
+    /// What `input` reports.
+    pub fn new(mut input: impl Read + 'r) -> io::Result<Self> {
+        let mut magic = Vec::with_capacity(GZIP_MAGIC.len());
+        input.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut magic)?;
+        let gzipped = magic == GZIP_MAGIC;
+        let whole = BufReader::new(Cursor::new(magic).chain(input));
+        let source: Box<dyn BufRead + 'r> =
+            if gzipped { Box::new(BufReader::new(MultiGzDecoder::new(whole))) } else { Box::new(whole) };
+        Ok(Self { source, line: 0, buffer: Vec::new(), ended: false })
+    }
+
+    /// Number of the line read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Fills the buffer with the next line that is not empty; false at the end of the file.
+    fn advance(&mut self) -> Result<bool, FileError> {
+        for _ in 0..=BLANK_LINES_MAX {
+            self.line += 1;
+            let line = self.line;
+            self.buffer.clear();
+            let limit = LINE_BYTES_MAX as u64 + 1;
+            let read = self
+                .source
+                .by_ref()
+                .take(limit)
+                .read_until(b'\n', &mut self.buffer)
+                .map_err(|source| FileError::Io { line, source })?;
+            if read == 0 {
+                return Ok(false);
+            }
+            if self.buffer.last() != Some(&b'\n') && self.buffer.len() > LINE_BYTES_MAX {
+                return Err(FileError::TooLong { line });
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(true);
+            }
+        }
+        Err(FileError::Blank { line: self.line })
+    }
+
+    fn parse(&self) -> Result<Observation, FileError> {
+        let line = self.line;
+        let text = std::str::from_utf8(&self.buffer)
+            .map_err(|e| FileError::NotUtf8 { line, byte: e.valid_up_to() })?;
+        from_banner(text.trim()).map_err(|source| FileError::Line { line, source })
+    }
+}
+
+impl Iterator for Reader<'_> {
+    type Item = Result<Observation, FileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        match self.advance() {
+            Ok(true) => Some(self.parse()),
+            Ok(false) => {
+                self.ended = true;
+                None
+            }
+            Err(error) => {
+                self.ended = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
