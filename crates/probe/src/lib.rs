@@ -16,7 +16,7 @@
 mod guess;
 pub mod http;
 mod stopped;
-//pub mod tls;
+pub mod tls;
 
 pub use guess::{Guess, first_bytes};
 pub use stopped::Stopped;

@@ -92,7 +92,7 @@ pub(super) fn framing(status: u16, headers: &[(String, Text)], head_request: boo
         let of_name = headers.iter().filter(move |(name, _)| name == wanted);
         of_name.flat_map(|(_, value)| value.raw().split(',')).map(str::trim)
     };
-    let last_coding = values("transfer-encoding").filter(|coding| !coding.is_empty()).last();
+    let last_coding = values("transfer-encoding").rfind(|coding| !coding.is_empty());
     match last_coding {
         Some(coding) if coding.eq_ignore_ascii_case("chunked") => return Framing::Chunked,
         Some(coding) if !coding.eq_ignore_ascii_case("identity") => return Framing::UntilClose,
