@@ -1,1 +1,31 @@
-//! Output formats, one file each: table, NDJSON, CSV.
+//! What people and programs are shown: tables for a terminal, NDJSON and CSV for programs.
+//!
+//! Every function writes to a given writer and is told the width, whether colours are wanted and
+//! whether the terminal shows more than ASCII; none asks the environment. Everything that came from
+//! outside leaves through `nightlatch-untrusted`, so no banner, host name or certificate can move the
+//! cursor, start a formula or turn the reading direction. Lines written for a terminal never exceed
+//! [`Style::width`] columns.
+
+mod csv;
+mod facets;
+mod fields;
+mod host;
+mod ndjson;
+mod page;
+mod runs;
+mod style;
+mod table;
+
+pub use csv::{Csv, csv};
+pub use facets::{Bar, FacetView, facets};
+pub use fields::{field_text, fields, fields_header};
+pub use host::host;
+pub use ndjson::{ndjson, ndjson_line};
+pub use runs::{RunView, runs};
+pub use style::Style;
+pub use table::{summary, table};
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
