@@ -105,6 +105,14 @@ fn a_foreign_banner_is_read_as_far_as_it_goes() {
     assert_eq!(from_banner(&line(&samples::record(seen.clone()))), Ok(seen));
 }
 
+/// A file of every schema ever written stays readable.
+#[test]
+fn every_released_schema_is_still_read() {
+    let kept = include_str!("../testdata/schema-1.json").trim();
+    assert_eq!(from_banner(kept), Ok(samples::full().observation));
+    assert_eq!(kept, line(&samples::full()), "a change of shape needs a new schema or a reason");
+}
+
 #[test]
 fn what_must_be_there_is_named() {
     let field = |text: &str| match from_banner(text) {
