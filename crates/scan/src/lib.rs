@@ -1,1 +1,3 @@
-//! Discovery, probing, judging and storing as one stream; resume and back-pressure.
+//! Discovery, conversations, judgement, storage: one scan from plan to outcome.
+
+pub mod converse;
