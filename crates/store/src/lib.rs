@@ -3,6 +3,29 @@
 //! A [`Store`] takes observations; a [`Snapshot`] answers questions about one moment. All answers of one
 //! snapshot agree: the count of a query is the number of rows of its search, the number of lines of its
 //! export, and the sum over the facet of a field that every record has, also while a scan writes.
+//!
+//! # One endpoint over time
+//! An endpoint is (address, port, transport). Its **newest** record is the one with `latest` set. A further
+//! observation of the endpoint is, in this order:
+//! 1. a *sighting* of the newest record, when their [`content_key`]s are equal: `times_seen` grows by one and
+//!    `last_seen` becomes the later of both times;
+//! 2. the new newest record, when it is not older than the newest record's `last_seen`;
+//! 3. *late* otherwise: stored as history, never the newest.
+//!
+//! `first_seen` of every record of an endpoint is the earliest time of any of its observations, sightings and
+//! late ones included. A record's id is greater than that of every record stored before it.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod content;
+mod memory;
+mod shown;
+#[cfg(feature = "conformance")]
+pub mod synthetic;
+
+pub use content::content_key;
+pub use memory::MemoryStore;
+pub use shown::{facet_value, order, step_label};
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
