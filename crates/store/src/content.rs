@@ -89,8 +89,7 @@ fn without_volatile(data: &str) -> Cow<'_, str> {
 }
 
 fn is_volatile(name: &str) -> bool {
-    let same = |known: &&str| known.eq_ignore_ascii_case(name);
-    VOLATILE_HEADERS.iter().any(|known| same(&known))
+    VOLATILE_HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn push_without_nonces(out: &mut String, line: &str) {

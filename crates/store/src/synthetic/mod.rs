@@ -183,7 +183,7 @@ fn place(country: &Country, draw: &mut Draw) -> Place {
 
 fn network(owner: u64) -> Network {
     let name = names::organisation(owner);
-    let isp = if owner % 4 == 0 { names::organisation(owner % 300) } else { name.clone() };
+    let isp = if owner.is_multiple_of(4) { names::organisation(owner % 300) } else { name.clone() };
     Network { asn: Some(64_496 + owner as u32), org: Some(name.into()), isp: Some(isp.into()) }
 }
 
