@@ -12,7 +12,7 @@
 //! why they ended ([`Stopped`]). What a peer sends is data, never an error, and every buffer has a bound
 //! with a name.
 
-//pub mod dialogue;
+pub mod dialogue;
 mod guess;
 pub mod http;
 mod stopped;
