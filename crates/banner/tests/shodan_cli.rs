@@ -3,6 +3,8 @@
 //! Needs the client (`pip install -r crates/banner/tests/requirements.txt`), found by the environment
 //! variable `SHODAN` or on the path. Run by `./test` with `--ignored`; without the client it fails.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test, also in the functions around it")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

@@ -1,0 +1,118 @@
+//! MaxMind-format databases in the field layouts of GeoLite2/GeoIP2, DB-IP and IPinfo.
+
+mod entry;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use maxminddb::{Reader, WithinOptions};
+use nightlatch_asset::{Network, Place, Timestamp};
+use nightlatch_untrusted::terminal_cut;
+
+use crate::EnrichError;
+use entry::Entry;
+
+/// Largest database that is read into memory, in bytes.
+pub const DATABASE_BYTES_MAX: u64 = 4 << 30;
+
+/// Stretches of address space looked at to learn whether the layout is known.
+const SAMPLE_MAX: usize = 4096;
+
+/// Columns of foreign text that an error message or a status line repeats.
+const QUOTED_COLUMNS_MAX: usize = 120;
+
+/// One database, in memory.
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    reader: Reader<Vec<u8>>,
+    damaged: AtomicU64,
+}
+
+impl Database {
+    /// Takes the bytes of a database; `path` names it in errors.
+    ///
+    /// # Errors
+    /// [`EnrichError::Database`] and [`EnrichError::Layout`].
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, EnrichError> {
+        let reader = Reader::from_source(bytes).map_err(|e| damaged(path, &e))?;
+        let database = Self { path: path.to_owned(), reader, damaged: AtomicU64::new(0) };
+        if database.layout_is_known()? {
+            return Ok(database);
+        }
+        Err(EnrichError::Layout { path: path.to_owned(), kind: database.kind() })
+    }
+
+    /// True when one of the first entries holds a field that we know.
+    fn layout_is_known(&self) -> Result<bool, EnrichError> {
+        // Empty stretches are counted as well, so that a tree of nothing else ends the loop.
+        let options = WithinOptions::default().include_networks_without_data();
+        let stretches = self.reader.networks(options).map_err(|e| damaged(&self.path, &e))?;
+        for stretch in stretches.take(SAMPLE_MAX) {
+            let found = stretch.map_err(|e| damaged(&self.path, &e))?;
+            let entry = found.decode::<Entry>().map_err(|e| damaged(&self.path, &e))?;
+            if entry.is_some_and(|entry| {
+                entry.place() != Place::default() || entry.network() != Network::default()
+            }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What it holds about `ip`. Parts of it that are damaged are absent, and counted.
+    pub fn lookup(&self, ip: IpAddr) -> Option<(Place, Network)> {
+        if ip.is_ipv6() && self.reader.metadata().ip_version == 4 {
+            return None;
+        }
+        let entry = self.reader.lookup(ip).and_then(|found| found.decode::<Entry>());
+        match entry {
+            Ok(entry) => entry.map(|entry| (entry.place(), entry.network())),
+            Err(_) => {
+                self.damaged.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// Reads the whole file and checks that it holds together; seconds for a large one.
+    ///
+    /// # Errors
+    /// [`EnrichError::Database`].
+    pub fn verify(&self) -> Result<(), EnrichError> {
+        self.reader.verify().map_err(|e| damaged(&self.path, &e))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file calls itself, such as `GeoLite2-City`; neutralised for a terminal.
+    pub fn kind(&self) -> String {
+        terminal_cut(&self.reader.metadata().database_type, QUOTED_COLUMNS_MAX)
+    }
+
+    /// When it was built, by its own word.
+    pub fn built(&self) -> Option<Timestamp> {
+        let seconds =
+            i64::try_from(self.reader.metadata().build_epoch).ok().filter(|seconds| *seconds > 0)?;
+        Timestamp::from_second(seconds).ok()
+    }
+
+    /// Nodes of its search tree, which grows with the number of blocks it tells apart.
+    pub fn nodes(&self) -> u64 {
+        self.reader.metadata().node_count.into()
+    }
+
+    /// Lookups that met a damaged part.
+    pub fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
+    }
+}
+
+fn damaged(path: &Path, error: &maxminddb::MaxMindDbError) -> EnrichError {
+    let what = terminal_cut(&error.to_string(), QUOTED_COLUMNS_MAX);
+    EnrichError::Database { path: path.to_owned(), what }
+}
