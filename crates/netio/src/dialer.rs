@@ -76,9 +76,8 @@ impl Dialer {
         let mut wait = BACKOFF_FIRST;
         let mut attempt = 1;
         loop {
-            self.pace(target).await;
-            self.attempts.fetch_add(1, Ordering::Relaxed);
-            match open(target.socket(), patience).await {
+            self.ready(target).await;
+            match self.connect_now(target, patience).await {
                 Err(ConnectError::LocalResources(_)) if attempt < BACKOFF_ATTEMPTS => {
                     sleep(wait).await;
                     wait *= 2;
@@ -89,9 +88,23 @@ impl Dialer {
         }
     }
 
+    /// Opens a connection at once. Only for a caller that has just waited for [`Dialer::ready`]: it lets
+    /// the wait be given up while nothing was sent, and what was sent be waited for.
+    ///
+    /// # Errors
+    /// As [`Dialer::connect`], without trying again.
+    pub async fn connect_now(
+        &self,
+        target: AuthorizedTarget,
+        patience: Duration,
+    ) -> Result<TcpStream, ConnectError> {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        open(target.socket(), patience).await
+    }
+
     /// Waits until every limit allows one more connection; the widest limit last, so that no slot of it is
     /// held while waiting for a narrower one.
-    async fn pace(&self, target: AuthorizedTarget) {
+    pub async fn ready(&self, target: AuthorizedTarget) {
         if let (Some(block), Some(rate_pps)) = (target.block(), target.rate_pps()) {
             let limiter = {
                 let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,3 +1,30 @@
 //! Discovery, conversations, judgement, storage: one scan from plan to outcome.
+//!
+//! [`Scan::run`] walks the shuffled order of a [`Plan`], connects to authorised targets only, hands each open
+//! connection to a prober, and gives what it observed to a [`Sink`] in batches. A [`Journal`] on disk remembers
+//! what is done, so that a run that was stopped or killed goes on without asking anything twice.
 
+mod cancel;
+mod checkpoint;
 pub mod converse;
+mod journal;
+mod keeper;
+mod ledger;
+mod plan;
+mod progress;
+mod run;
+mod run_record;
+mod scan_log;
+mod sink;
+mod worker;
+
+pub use cancel::Cancel;
+pub use journal::{Journal, JournalError, ListedRun, Start, runs};
+pub use ledger::Tally;
+pub use plan::Plan;
+pub use progress::{Progress, Snapshot};
+pub use run::{Outcome, Scan, ScanError};
+pub use run_record::{RunRecord, State};
+pub use scan_log::SCAN_LOG;
+pub use sink::{Sink, SinkError};
+pub use worker::Opened;

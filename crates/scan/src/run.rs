@@ -1,0 +1,270 @@
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use nightlatch_asset::{Observation, RunId};
+use nightlatch_netio::{Dialer, descriptor_budget};
+use nightlatch_scope::Shuffled;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{
+    Cancel, Journal, JournalError, Opened, Plan, Progress, Sink, SinkError, State, Tally,
+    keeper::{self, Keeper},
+    ledger::Ledger,
+    worker,
+};
+
+/// One scan, ready to run.
+#[derive(Debug)]
+pub struct Scan {
+    /// What to do.
+    pub plan: Plan,
+    /// Opens the connections. The prober uses the same one, so that all share the pace.
+    pub dialer: Arc<Dialer>,
+    /// Remembers what is done; without one, the scan leaves no trace and cannot be resumed.
+    pub journal: Option<Journal>,
+    /// Where the scan tells how it is getting on.
+    pub progress: Arc<Progress>,
+    /// Where it is told to stop.
+    pub cancel: Cancel,
+}
+
+/// Why a scan ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The sink did not take what was observed.
+    #[error("what was observed cannot be stored")]
+    Sink(#[source] SinkError),
+    /// The thread that stores has died of a bug.
+    #[error("the storing thread broke off; this is a bug")]
+    SinkPanicked,
+    /// What is done cannot be written down.
+    #[error("the state of the run cannot be written")]
+    Checkpoint(#[source] io::Error),
+    /// The run's record or the scan log cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// This machine ran out of descriptors, local ports or memory and did not recover.
+    #[error(
+        "the local system had no resources for another connection for {seconds} s; lower --concurrency or --rate, or raise the limit on open files"
+    )]
+    LocalResources {
+        /// How long was waited.
+        seconds: u64,
+        /// What the system said last.
+        #[source]
+        source: io::Error,
+    },
+    /// The limit on open files cannot be read or raised.
+    #[error("the limit on open files cannot be set")]
+    Descriptors(#[source] io::Error),
+}
+
+/// How a scan ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Finished, stopped or failed.
+    pub state: State,
+    /// Why it failed.
+    pub failure: Option<ScanError>,
+    /// What became of the endpoints, earlier sessions of the run included.
+    pub tally: Tally,
+    /// Endpoints of the run.
+    pub total: u64,
+    /// Observations the sink has acknowledged in this session.
+    pub observations: u64,
+    /// Connections opened or tried in this session, by discovery and conversations.
+    pub connections: u64,
+    /// Conversations that hit a bug, and the words of the first.
+    pub bugs: (u64, Option<String>),
+    /// How long this session took.
+    pub elapsed: Duration,
+}
+
+/// What workers and keepers share.
+pub(crate) struct Shared {
+    pub(crate) plan: Plan,
+    pub(crate) run: RunId,
+    pub(crate) order: Shuffled,
+    pub(crate) dialer: Arc<Dialer>,
+    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) cancel: Cancel,
+    pub(crate) conversations: Semaphore,
+    pub(crate) bugs: Mutex<(u64, Option<String>)>,
+    failure: Mutex<Option<ScanError>>,
+}
+
+impl Shared {
+    /// Ends the scan; the first reason is kept.
+    pub(crate) fn fail(&self, error: ScanError) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.cancel.stop_now();
+    }
+
+    pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an open endpoint said, on its way to the sink.
+pub(crate) struct Answered {
+    pub(crate) position: u64,
+    pub(crate) observations: Vec<Observation>,
+}
+
+/// Conversations whose observations wait for the sink; when as many wait, the scan does too.
+const QUEUE: usize = 1024;
+
+impl Scan {
+    /// Runs to the end, or until it is told to stop or fails. Gives the sink back.
+    ///
+    /// - `prober`: holds the conversation on an open connection. It must be bounded in time and memory; what
+    ///   it opens beside, it opens through the dialer.
+    ///
+    /// The sink is `None` only when it panicked.
+    pub async fn run<P, F, S>(self, prober: P, sink: S) -> (Outcome, Option<S>)
+    where
+        P: Fn(Opened) -> F + Send + Sync + 'static,
+        F: Future<Output = Vec<Observation>> + Send + 'static,
+        S: Sink + 'static,
+    {
+        let Self { plan, dialer, mut journal, progress, cancel } = self;
+        let began = Instant::now();
+        let connections_before = dialer.attempts();
+        let total = plan.targets.len();
+        let marks = journal.as_mut().and_then(|journal| journal.marks.take());
+        let ledger = marks.map_or_else(|| Ledger::new(total), |marks| Ledger::from_marks(&marks));
+        progress.begin(total, ledger.tally());
+        let left = total - ledger.tally().done().min(total);
+        let shared = Arc::new(Shared {
+            run: journal.as_ref().map(|journal| journal.id().clone()).unwrap_or_default(),
+            order: Shuffled::new(total, plan.seed),
+            conversations: Semaphore::new(plan.conversations.max(1)),
+            dialer,
+            ledger: Mutex::new(ledger),
+            progress,
+            cancel,
+            bugs: Mutex::default(),
+            failure: Mutex::default(),
+            plan,
+        });
+
+        let checkpoint = journal.as_mut().and_then(|journal| journal.checkpoint.take());
+        let keeper = Arc::new(Keeper::new(shared.clone(), checkpoint));
+        let clock = keeper::Clock::start(keeper.clone());
+        let (answers, answered) = mpsc::channel(QUEUE);
+        let storing = keeper::store(keeper.clone(), answered, sink);
+        match workers_for(&shared, left) {
+            Ok(count) => send_all(&shared, count, Arc::new(prober), answers).await,
+            Err(error) => {
+                drop(answers);
+                shared.fail(ScanError::Descriptors(error));
+            }
+        }
+        let (observations, sink) = storing.await.unwrap_or((0, None));
+        if sink.is_none() {
+            shared.fail(ScanError::SinkPanicked);
+        }
+        clock.stop();
+        keeper.settle();
+        let connections = shared.dialer.attempts() - connections_before;
+        (conclude(&shared, journal, observations, connections, began), sink)
+    }
+}
+
+/// Runs `count` workers until everything was asked, or the scan is stopped and its grace is over.
+async fn send_all<P, F>(shared: &Arc<Shared>, count: usize, prober: Arc<P>, answers: mpsc::Sender<Answered>)
+where
+    P: Fn(Opened) -> F + Send + Sync + 'static,
+    F: Future<Output = Vec<Observation>> + Send + 'static,
+{
+    let mut workers = JoinSet::new();
+    for _ in 0..count {
+        workers.spawn(worker::work(shared.clone(), prober.clone(), answers.clone()));
+    }
+    drop(answers);
+    let all = async { while workers.join_next().await.is_some() {} };
+    let given_up = async {
+        shared.cancel.stopping().await;
+        tokio::select! {
+            () = tokio::time::sleep(shared.plan.grace) => {}
+            () = shared.cancel.stopping_now() => {}
+        }
+    };
+    tokio::select! {
+        () = all => return,
+        () = given_up => {}
+    }
+    workers.shutdown().await;
+}
+
+fn workers_for(shared: &Shared, left: u64) -> io::Result<usize> {
+    let usable = descriptor_budget()?.usable;
+    let wanted = left.min(usable).min(shared.plan.concurrency.max(1) as u64);
+    Ok(usize::try_from(wanted).unwrap_or(usize::MAX))
+}
+
+fn conclude(
+    shared: &Shared,
+    journal: Option<Journal>,
+    observations: u64,
+    connections: u64,
+    began: Instant,
+) -> Outcome {
+    let (complete, tally) = {
+        let ledger = shared.ledger();
+        (ledger.is_complete(), ledger.tally())
+    };
+    let mut failure = shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let mut state = match &failure {
+        Some(_) => State::Failed,
+        None if complete => State::Finished,
+        None => State::Stopped,
+    };
+    if let Some(journal) = journal {
+        let words = failure.as_ref().map(words);
+        let written = journal.finish(Timestamp::now(), connections, |record| {
+            record.state = state;
+            record.failure = words;
+            record.tally = tally;
+            record.observations += observations;
+        });
+        if let Err(error) = written {
+            state = State::Failed;
+            failure.get_or_insert(error.into());
+        }
+    }
+    let bugs = shared.bugs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let elapsed = began.elapsed();
+    Outcome {
+        state,
+        failure,
+        tally,
+        total: shared.plan.targets.len(),
+        observations,
+        connections,
+        bugs,
+        elapsed,
+    }
+}
+
+/// An error and its causes in one line, as the record keeps it.
+fn words(error: &ScanError) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}
