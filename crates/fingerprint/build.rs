@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
         );
     }
     writeln_to(&mut out, "];\npub(crate) static NEGATIVES: &[(&str, &[u8])] = &[");
-    for file in entries(&root.join("negative"))? {
+    for file in entries(&root.join("negative"))?.into_iter().filter(|file| name(file).ends_with(".http")) {
         writeln_to(&mut out, &format!("    ({:?}, include_bytes!({:?})),", name(&file), file));
     }
     watch(&root.join("negative"))?;

@@ -54,8 +54,13 @@ const NEGATIVES_MIN: usize = 2;
 
 /// Runs all examples of `only` (an identifier), or of all fingerprints.
 pub fn run(catalogue: &Catalogue, only: Option<&str>) -> Vec<Report> {
-    let all = catalogue.compiled.fingerprints.iter();
-    all.filter(|f| only.is_none_or(|id| f.id == id)).map(|f| report(catalogue, f)).collect()
+    let mut taken = taken_negatives(catalogue);
+    let all = catalogue.compiled.fingerprints.iter().filter(|f| only.is_none_or(|id| f.id == id));
+    let mut reports: Vec<_> = all.map(|f| report(catalogue, f)).collect();
+    for report in &mut reports {
+        report.problems.extend(taken.remove(&report.fingerprint).unwrap_or_default());
+    }
+    reports
 }
 
 fn report(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Report {
@@ -83,7 +88,6 @@ fn report(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Report {
     if count(&[ExampleKind::Trap]) == 0 {
         problems.push("no trap: an example that shares markers and must stay silent".to_owned());
     }
-    problems.extend(negatives(catalogue, fingerprint));
     Report { fingerprint: fingerprint.id.clone(), outcomes, problems }
 }
 
@@ -322,35 +326,24 @@ fn seed_objects(value: &mut Value) {
     }
 }
 
-/// Servers that answer everything with one page of the global negative corpus, with and without a canary that differs.
-fn negatives(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Vec<String> {
-    let mut problems = Vec::new();
+/// Servers that answer everything with one page of the global negative corpus, with and without a canary that
+/// differs: which fingerprints take which page for their product.
+fn taken_negatives(catalogue: &Catalogue) -> BTreeMap<String, BTreeSet<String>> {
+    let mut taken: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, raw) in Catalogue::negatives() {
         for (canary_differs, scheme) in [(false, Scheme::Plain), (true, Scheme::Plain), (true, Scheme::Tls)] {
-            let context = Context {
-                tls: (scheme == Scheme::Tls).then(Tls::default),
-                t3: true,
-                ..Context::new(
-                    fingerprint.file.ports.first().map_or(80, |entry| entry.port),
-                    scheme,
-                    [0x5a; 8],
-                )
-            };
+            let tls = (scheme == Scheme::Tls).then(Tls::default);
+            let context = Context { tls, t3: true, ..Context::new(443, scheme, [0x5a; 8]) };
             let judged =
                 catalogue.interrogate(context, |question| negative_answer(raw, question, canary_differs));
-            let taken = |candidate: &&crate::Candidate| {
-                candidate.identified && candidate.fingerprint == fingerprint.id
-            };
-            if let Some(candidate) = judged.candidates.iter().find(taken) {
-                problems.push(format!(
-                    "fingerprints/negative/{name} is taken for it ({})",
-                    candidate.groups.join(", ")
-                ));
+            for candidate in judged.candidates.into_iter().filter(|candidate| candidate.identified) {
+                let problem =
+                    format!("fingerprints/negative/{name} is taken for it ({})", candidate.groups.join(", "));
+                taken.entry(candidate.fingerprint).or_default().insert(problem);
             }
         }
     }
-    problems.dedup();
-    problems
+    taken
 }
 
 /// The page for this question; `{path}` in it becomes what was asked for.

@@ -266,7 +266,8 @@ impl Session {
         batch
     }
 
-    /// HTTP requests that could still make an identity group hold.
+    /// HTTP requests that could still make an identity group hold: the first open one of each group, because its
+    /// answer often settles the group and saves the others.
     fn identity_slots(&self, fingerprint: &Fingerprint, class_max: RequestClass) -> Vec<Slot> {
         let standing = self.judge.standing(fingerprint);
         let open = fingerprint
@@ -274,13 +275,14 @@ impl Session {
             .iter()
             .zip(&standing.groups)
             .filter(|(_, truth)| **truth == Truth::Unknown);
-        let wanted: BTreeSet<_> =
-            open.flat_map(|(identity, _)| identity.rule.predicates()).filter_map(target).collect();
-        let requests = wanted.into_iter().filter_map(|at| fingerprint.requests.get(at));
-        let open = |request: &&Request| {
+        let askable = |request: &&Request| {
             !request.dialogue && request.class <= class_max && self.may_ask(fingerprint, request, None)
         };
-        requests.filter(open).map(|request| request.slot).collect()
+        let first = |identity: &crate::model::Identity| {
+            let targets = identity.rule.predicates().filter_map(target);
+            targets.filter_map(|at| fingerprint.requests.get(at)).find(askable).map(|request| request.slot)
+        };
+        open.filter_map(|(identity, _)| first(identity)).collect()
     }
 
     /// Not asked yet, allowed by the scope, and all its conditions hold.

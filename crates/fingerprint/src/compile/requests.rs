@@ -8,7 +8,7 @@ use crate::{
     deny,
     error::Fault,
     file::{At, File, MethodWord, RequestClassWord, RequestEntry},
-    model::{Ask, Method, Request, Slot, Target, What},
+    model::{Ask, Method, ROOT, Request, Slot, Target, What},
 };
 
 /// What the rules of one file may refer to.
@@ -18,8 +18,6 @@ pub(super) struct Parts {
     pub(super) ids: BTreeMap<String, Target>,
     /// Names of the identity groups; empty until those are compiled.
     pub(super) groups: Vec<String>,
-    /// Where each request stands.
-    pub(super) spans: Vec<std::ops::Range<usize>>,
 }
 
 /// Compiles the requests, without their conditions, and shares equal questions.
@@ -40,9 +38,26 @@ pub(super) fn all(scribe: &mut Scribe<'_>, file: &File, asks: &mut Vec<Ask>) -> 
             );
         }
         parts.requests.push(request);
-        parts.spans.push(entry.span());
     }
+    // Everybody's `GET /` is there without being declared.
+    parts.ids.entry("root".to_owned()).or_insert_with(|| {
+        parts.requests.push(root());
+        Target::Request(parts.requests.len() - 1)
+    });
     parts
+}
+
+fn root() -> Request {
+    Request {
+        id: "root".to_owned(),
+        slot: ROOT,
+        class: RequestClass::T1,
+        when: Vec::new(),
+        opt_in: None,
+        permission: false,
+        catch_all: false,
+        dialogue: false,
+    }
 }
 
 /// Compiles `when`; a second pass, because it may name later requests and identity groups.
