@@ -20,11 +20,17 @@
 //! One place to add one: its folder, and its line in [`dialogues`]; a test pairs the two.
 
 mod amqp;
+mod cassandra;
 mod conversation;
+mod http2;
 mod inbox;
+mod kafka;
 mod memcached;
 mod mongodb;
+mod mqtt;
 mod mysql;
+mod nats;
+mod ovsdb;
 mod postgresql;
 mod redis;
 mod zookeeper;
@@ -108,7 +114,21 @@ pub struct DialogueInfo {
 
 /// All dialogues, by name.
 pub fn dialogues() -> &'static [DialogueInfo] {
-    &[amqp::INFO, memcached::INFO, mongodb::INFO, mysql::INFO, postgresql::INFO, redis::INFO, zookeeper::INFO]
+    &[
+        amqp::INFO,
+        cassandra::INFO,
+        http2::INFO,
+        kafka::INFO,
+        memcached::INFO,
+        mongodb::INFO,
+        mqtt::INFO,
+        mysql::INFO,
+        nats::INFO,
+        ovsdb::INFO,
+        postgresql::INFO,
+        redis::INFO,
+        zookeeper::INFO,
+    ]
 }
 
 /// The dialogue called `name`.
