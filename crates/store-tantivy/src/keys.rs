@@ -1,0 +1,245 @@
+//! The key table: the newest observation of every endpoint, and the commit record of the whole store.
+//!
+//! Its commit is the one that counts: what it says is committed is in the index and in the event file.
+
+use std::{collections::HashMap, net::IpAddr, path::Path, path::PathBuf};
+
+use jiff::Timestamp;
+use nightlatch_asset::{Endpoint, Transport};
+use nightlatch_store::StoreError;
+use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+
+use crate::failure::keys_error;
+
+const ENDPOINTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("endpoints");
+const COMMIT: TableDefinition<'_, &str, u64> = TableDefinition::new("commit");
+
+/// What redb may keep of its pages in memory.
+const CACHE_BYTES: usize = 48 << 20;
+
+/// What is known of one endpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Newest {
+    /// Document of the newest observation.
+    pub(crate) oid: u64,
+    /// When its answer was last seen.
+    pub(crate) last_seen: Timestamp,
+    /// Content of that observation.
+    pub(crate) content: u128,
+    /// When the endpoint was first seen.
+    pub(crate) first_seen: Timestamp,
+    /// The first document of the endpoint, under which an earlier first sight is noted.
+    pub(crate) root: u64,
+}
+
+const VALUE_BYTES: usize = 8 + 12 + 16 + 12 + 8;
+
+impl Newest {
+    fn encode(&self) -> [u8; VALUE_BYTES] {
+        let mut bytes = [0; VALUE_BYTES];
+        bytes[..8].copy_from_slice(&self.oid.to_le_bytes());
+        bytes[8..20].copy_from_slice(&time_bytes(self.last_seen));
+        bytes[20..36].copy_from_slice(&self.content.to_le_bytes());
+        bytes[36..48].copy_from_slice(&time_bytes(self.first_seen));
+        bytes[48..].copy_from_slice(&self.root.to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; VALUE_BYTES] = bytes.try_into().ok()?;
+        Some(Self {
+            oid: u64::from_le_bytes(bytes[..8].try_into().ok()?),
+            last_seen: bytes_time(&bytes[8..20])?,
+            content: u128::from_le_bytes(bytes[20..36].try_into().ok()?),
+            first_seen: bytes_time(&bytes[36..48])?,
+            root: u64::from_le_bytes(bytes[48..].try_into().ok()?),
+        })
+    }
+}
+
+fn time_bytes(time: Timestamp) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&time.as_second().to_le_bytes());
+    bytes[8..].copy_from_slice(&time.subsec_nanosecond().to_le_bytes());
+    bytes
+}
+
+fn bytes_time(bytes: &[u8]) -> Option<Timestamp> {
+    let seconds = i64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
+    let nanos = i32::from_le_bytes(bytes.get(8..)?.try_into().ok()?);
+    Timestamp::new(seconds, nanos).ok()
+}
+
+/// How far everything is committed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Committed {
+    /// Documents below this id are in the index.
+    pub(crate) next_oid: u64,
+    /// Events in the event file.
+    pub(crate) events: u64,
+    /// Frames of the journal with a smaller number are committed.
+    pub(crate) batches: u64,
+    /// Endpoints ever seen.
+    pub(crate) endpoints: u64,
+}
+
+/// The table, with the changes since the last commit in memory.
+pub(crate) struct Keys {
+    path: PathBuf,
+    database: Database,
+    committed: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+    fresh: HashMap<Endpoint, Newest>,
+}
+
+impl Keys {
+    /// Opens or creates the table at `path`.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Committed), StoreError> {
+        let fail = keys_error(path);
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|e| fail(e.into()))?;
+        let mut keys = Self { path: path.to_owned(), database, committed: None, fresh: HashMap::new() };
+        let committed = keys.read_commit().map_err(&fail)?;
+        Ok((keys, committed))
+    }
+
+    /// What is known of `endpoint`.
+    pub(crate) fn get(&self, endpoint: &Endpoint) -> Result<Option<Newest>, StoreError> {
+        if let Some(newest) = self.fresh.get(endpoint) {
+            return Ok(Some(*newest));
+        }
+        let Some(table) = &self.committed else { return Ok(None) };
+        let mut key = [0; 19];
+        let found = table.get(key_bytes(endpoint, &mut key)).map_err(|e| keys_error(&self.path)(e.into()))?;
+        let Some(value) = found else { return Ok(None) };
+        Newest::decode(value.value()).map(Some).ok_or_else(|| StoreError::Damaged {
+            path: self.path.clone(),
+            what: format!("the entry of {endpoint} makes no sense"),
+        })
+    }
+
+    /// Remembers what is known of `endpoint` until the next commit.
+    pub(crate) fn put(&mut self, endpoint: Endpoint, newest: Newest) {
+        self.fresh.insert(endpoint, newest);
+    }
+
+    /// Forgets what [`Keys::put`] said of `endpoint`, in favour of what stood there before.
+    pub(crate) fn restore(&mut self, endpoint: Endpoint, before: Option<Newest>) {
+        match before {
+            Some(newest) => self.fresh.insert(endpoint, newest),
+            None => self.fresh.remove(&endpoint),
+        };
+    }
+
+    /// What [`Keys::put`] said of `endpoint` since the last commit.
+    pub(crate) fn uncommitted(&self, endpoint: &Endpoint) -> Option<Newest> {
+        self.fresh.get(endpoint).copied()
+    }
+
+    /// Writes all changes together with `commit`. After an error nothing has changed.
+    pub(crate) fn commit(&mut self, commit: &Committed) -> Result<(), StoreError> {
+        self.committed = None;
+        let written = self.write(commit);
+        let reopened = self.read_commit();
+        written.map_err(keys_error(&self.path))?;
+        reopened.map_err(keys_error(&self.path))?;
+        self.fresh = HashMap::new();
+        Ok(())
+    }
+
+    fn write(&self, commit: &Committed) -> Result<(), redb::Error> {
+        let mut sorted: Vec<([u8; 19], usize, &Newest)> = self
+            .fresh
+            .iter()
+            .map(|(endpoint, newest)| {
+                let mut key = [0; 19];
+                let length = key_bytes(endpoint, &mut key).len();
+                (key, length, newest)
+            })
+            .collect();
+        // In order of key each page is touched once.
+        sorted.sort_unstable_by(|a, b| a.0[..a.1].cmp(&b.0[..b.1]));
+        let transaction = self.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(ENDPOINTS)?;
+            for (key, length, newest) in &sorted {
+                table.insert(&key[..*length], newest.encode().as_slice())?;
+            }
+            let mut table = transaction.open_table(COMMIT)?;
+            table.insert("next_oid", commit.next_oid)?;
+            table.insert("events", commit.events)?;
+            table.insert("batches", commit.batches)?;
+            table.insert("endpoints", commit.endpoints)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn read_commit(&mut self) -> Result<Committed, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let table = match transaction.open_table(COMMIT) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Committed::default()),
+            Err(error) => return Err(error.into()),
+        };
+        let read = |name| -> Result<u64, redb::Error> { Ok(table.get(name)?.map_or(0, |v| v.value())) };
+        let committed = Committed {
+            next_oid: read("next_oid")?,
+            events: read("events")?,
+            batches: read("batches")?,
+            endpoints: read("endpoints")?,
+        };
+        self.committed = Some(transaction.open_table(ENDPOINTS)?);
+        Ok(committed)
+    }
+}
+
+fn key_bytes<'a>(endpoint: &Endpoint, buffer: &'a mut [u8; 19]) -> &'a [u8] {
+    let length = match endpoint.ip {
+        IpAddr::V4(ip) => {
+            buffer[..4].copy_from_slice(&ip.octets());
+            4
+        }
+        IpAddr::V6(ip) => {
+            buffer[..16].copy_from_slice(&ip.octets());
+            16
+        }
+    };
+    buffer[length..length + 2].copy_from_slice(&endpoint.port.to_be_bytes());
+    buffer[length + 2] = match endpoint.transport {
+        Transport::Tcp => 0,
+        Transport::Udp => 1,
+    };
+    &buffer[..length + 3]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_survive_reopening_and_uncommitted_ones_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let endpoint = |n: u16| Endpoint::tcp((std::net::Ipv4Addr::new(192, 0, 2, 1), n).into());
+        let newest = |oid| Newest {
+            oid,
+            last_seen: Timestamp::new(-1, -5).unwrap(),
+            content: u128::MAX - 3,
+            first_seen: Timestamp::MIN,
+            root: 9,
+        };
+        let commit = Committed { next_oid: 3, events: 2, batches: 1, endpoints: 7 };
+        let (mut keys, committed) = Keys::open(&path).unwrap();
+        assert_eq!(committed, Committed::default());
+        keys.put(endpoint(1), newest(1));
+        assert_eq!(keys.get(&endpoint(1)).unwrap(), Some(newest(1)));
+        keys.commit(&commit).unwrap();
+        keys.put(endpoint(2), newest(2));
+        assert_eq!(keys.get(&endpoint(1)).unwrap(), Some(newest(1)));
+        drop(keys);
+        let (keys, committed) = Keys::open(&path).unwrap();
+        assert_eq!(committed, commit);
+        assert_eq!(keys.get(&endpoint(1)).unwrap(), Some(newest(1)));
+        assert_eq!(keys.get(&endpoint(2)).unwrap(), None);
+    }
+}

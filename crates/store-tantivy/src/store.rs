@@ -1,0 +1,570 @@
+//! The writer: journal first, then key table, events and index.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, OpenOptions},
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use nightlatch_asset::{Endpoint, Observation, Record};
+use nightlatch_store::{Ingested, Snapshot, StoreError, content_key};
+use tantivy::{IndexWriter, TantivyDocument};
+
+use crate::{
+    Options,
+    failure::{engine_error, io_error},
+    history::{EVENT_BYTES, Event, History},
+    journal::Journal,
+    keys::{Committed, Keys, Newest},
+    lock::Lock,
+    manifest::{self, Manifest},
+    moment::{Caches, FIRST_OID, Ingredients, Moment, Part},
+    partition::{self, FOLDER, Partition, Week},
+    schema::LAYOUT,
+    stored,
+};
+
+/// Names of the files in the data directory.
+const JOURNAL: &str = "JOURNAL";
+const KEYS: &str = "keys.redb";
+/// The event file.
+pub(crate) const EVENTS: &str = "events";
+
+/// Observations journalled together; a longer batch is cut, and a prefix of it may be stored.
+const FRAME_OBSERVATIONS_MAX: usize = 4_096;
+/// Partitions that hold a writer, and so memory and threads, at one time.
+const WRITERS_MAX: usize = 8;
+/// Least memory the engine accepts for a writer.
+const WRITER_BYTES_MIN: usize = 15_000_000;
+/// How long writing is not tried again after it failed.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The state of the one writer of a directory.
+pub(crate) struct Engine {
+    directory: PathBuf,
+    options: Options,
+    _lock: Lock,
+    journal: Journal,
+    keys: Keys,
+    committed: Committed,
+    manifest: Manifest,
+    /// All events, also those that are not committed.
+    history: Arc<History>,
+    /// Encoded events that are not committed.
+    events: Vec<u8>,
+    /// Documents that are not committed.
+    pending: Vec<Pending>,
+    next_oid: u64,
+    endpoints: u64,
+    batches: u64,
+    partitions: BTreeMap<Week, Partition>,
+    oldest_pending: Option<Instant>,
+    failed: Option<(io::ErrorKind, String, PathBuf, Instant)>,
+    caches: Caches,
+}
+
+/// A document that is in the journal only.
+struct Pending {
+    oid: u64,
+    root: u64,
+    first_seen: Timestamp,
+    week: Week,
+    form: Vec<u8>,
+}
+
+/// What an observation means for the store.
+enum Outcome {
+    /// It becomes a document.
+    Document { oid: u64, root: u64, first_seen: Timestamp },
+    /// It is a sighting.
+    Sighting,
+}
+
+/// Everything a frame changes, before it is journalled.
+#[derive(Default)]
+struct Plan {
+    outcomes: Vec<Outcome>,
+    events: Vec<Event>,
+    ingested: Ingested,
+    undo: Vec<(Endpoint, Option<Newest>)>,
+    next_oid: u64,
+    endpoints: u64,
+}
+
+impl Engine {
+    pub(crate) fn open(directory: &Path, options: Options) -> Result<Self, StoreError> {
+        fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        let lock = Lock::take(directory)?;
+        let manifest = match Manifest::read(directory) {
+            Ok(manifest) => manifest,
+            Err(StoreError::Absent { .. }) => Manifest { next_oid: FIRST_OID, ..Manifest::default() },
+            Err(error) => return Err(error),
+        };
+        let (keys, mut committed) = Keys::open(&directory.join(KEYS))?;
+        committed.next_oid = committed.next_oid.max(FIRST_OID);
+        let history = History::load(&directory.join(EVENTS), committed.events)?;
+        let mut frames = Vec::new();
+        let journal = Journal::open(&directory.join(JOURNAL), |frame| {
+            frames.push(frame.to_vec());
+            Ok(())
+        })?;
+        let mut engine = Self {
+            directory: directory.to_owned(),
+            options,
+            _lock: lock,
+            journal,
+            keys,
+            committed,
+            manifest,
+            history: Arc::new(history),
+            events: Vec::new(),
+            pending: Vec::new(),
+            next_oid: committed.next_oid,
+            endpoints: committed.endpoints,
+            batches: committed.batches,
+            partitions: BTreeMap::new(),
+            oldest_pending: None,
+            failed: None,
+            caches: Caches::default(),
+        };
+        engine.open_partitions()?;
+        engine.replay(&frames)?;
+        engine.commit()?;
+        engine.write_manifest()?;
+        Ok(engine)
+    }
+
+    fn open_partitions(&mut self) -> Result<(), StoreError> {
+        let folder = self.directory.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+        let mut weeks = self.manifest.partitions.clone();
+        for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))? {
+            let name = entry.map_err(io_error("list", &folder))?.file_name();
+            weeks.extend(name.to_str().and_then(|name| name.parse::<Week>().ok()));
+        }
+        for week in weeks {
+            self.partitions.insert(week, Partition::open(&self.directory, week)?);
+        }
+        Ok(())
+    }
+
+    /// Does again what was acknowledged and not committed.
+    fn replay(&mut self, frames: &[Vec<u8>]) -> Result<(), StoreError> {
+        for frame in frames {
+            let damaged = |what: &str| StoreError::Damaged {
+                path: self.directory.join(JOURNAL),
+                what: what.to_owned(),
+            };
+            let (number, forms) = split_frame(frame).ok_or_else(|| damaged("a frame makes no sense"))?;
+            if number < self.committed.batches {
+                continue;
+            }
+            if number != self.batches {
+                return Err(damaged("a frame is missing"));
+            }
+            let batch: Vec<Observation> = forms
+                .iter()
+                .map(|form| stored::decode(form).map_err(|e| damaged(&e.to_string())))
+                .collect::<Result<_, _>>()?;
+            let plan = self.plan(&batch)?;
+            let forms = forms.into_iter().map(<[u8]>::to_vec).collect();
+            self.apply(plan, &batch, forms);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ingest(&mut self, batch: &[Observation]) -> Result<Ingested, StoreError> {
+        self.check_health()?;
+        let mut total = Ingested::default();
+        for part in batch.chunks(FRAME_OBSERVATIONS_MAX) {
+            let ingested = self.ingest_frame(part)?;
+            total.stored += ingested.stored;
+            total.sightings += ingested.sightings;
+            total.new_endpoints += ingested.new_endpoints;
+        }
+        Ok(total)
+    }
+
+    fn ingest_frame(&mut self, batch: &[Observation]) -> Result<Ingested, StoreError> {
+        let forms: Vec<Vec<u8>> = batch
+            .iter()
+            .map(|observation| {
+                let mut form = Vec::with_capacity(512);
+                stored::encode(observation, &mut form);
+                form
+            })
+            .collect();
+        let plan = self.plan(batch)?;
+        if let Err(error) = self.journal.append(&join_frame(self.batches, &forms)) {
+            for (endpoint, before) in plan.undo.into_iter().rev() {
+                self.keys.restore(endpoint, before);
+            }
+            return Err(error);
+        }
+        let ingested = plan.ingested;
+        self.apply(plan, batch, forms);
+        // From here on the batch is acknowledged: what fails now is tried again and told to the next one.
+        if self.is_due()
+            && let Err(error) = self.commit()
+        {
+            self.remember(&error);
+        }
+        Ok(ingested)
+    }
+
+    /// Decides what each observation of a frame means, and notes it in the key table.
+    fn plan(&mut self, batch: &[Observation]) -> Result<Plan, StoreError> {
+        let mut plan = Plan { next_oid: self.next_oid, endpoints: self.endpoints, ..Plan::default() };
+        for observation in batch {
+            let endpoint = observation.endpoint();
+            let known = match self.keys.get(&endpoint) {
+                Ok(known) => known,
+                Err(error) => {
+                    for (endpoint, before) in plan.undo.into_iter().rev() {
+                        self.keys.restore(endpoint, before);
+                    }
+                    return Err(error);
+                }
+            };
+            plan.undo.push((endpoint, self.keys.uncommitted(&endpoint)));
+            let newest = plan.take(observation, known);
+            self.keys.put(endpoint, newest);
+        }
+        Ok(plan)
+    }
+
+    /// Makes a journalled frame part of the state. Cannot fail: it is acknowledged.
+    fn apply(&mut self, plan: Plan, batch: &[Observation], forms: Vec<Vec<u8>>) {
+        let history = Arc::make_mut(&mut self.history);
+        for event in &plan.events {
+            event.encode(&mut self.events);
+            history.apply(*event);
+        }
+        for ((outcome, observation), form) in plan.outcomes.into_iter().zip(batch).zip(forms) {
+            if let Outcome::Document { oid, root, first_seen } = outcome {
+                let pending = Pending { oid, root, first_seen, week: Week::of(observation.time), form };
+                if self.failed.is_none()
+                    && let Err(error) = self.index(&pending, observation.clone())
+                {
+                    self.remember(&error);
+                }
+                self.pending.push(pending);
+            }
+        }
+        self.next_oid = plan.next_oid;
+        self.endpoints = plan.endpoints;
+        self.batches += 1;
+        self.oldest_pending.get_or_insert_with(Instant::now);
+    }
+
+    /// Hands a document to the writer of its partition.
+    fn index(&mut self, pending: &Pending, observation: Observation) -> Result<(), StoreError> {
+        let document = document(pending, observation);
+        if !self.partitions.contains_key(&pending.week) {
+            let partition = Partition::open(&self.directory, pending.week)?;
+            self.partitions.insert(pending.week, partition);
+        }
+        self.make_room(pending.week)?;
+        let memory = self.writer_bytes();
+        match self.partitions.get_mut(&pending.week) {
+            Some(partition) => partition.add(pending.oid, document, memory),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of a writer when too many are open and `week` has none.
+    fn make_room(&mut self, week: Week) -> Result<(), StoreError> {
+        if self.partitions.get(&week).is_some_and(Partition::is_writing) {
+            return Ok(());
+        }
+        let writing: Vec<Week> =
+            self.partitions.iter().filter(|(_, p)| p.is_writing()).map(|(week, _)| *week).collect();
+        if writing.len() < WRITERS_MAX {
+            return Ok(());
+        }
+        // The oldest week is the least likely to get more.
+        let oldest = writing.into_iter().min().and_then(|week| self.partitions.get_mut(&week));
+        if let Some(partition) = oldest {
+            // Everything handed to a writer so far has a smaller id than the document that comes next.
+            let next = self.pending.last().map_or(self.next_oid, |last| last.oid + 1);
+            partition.commit(next)?;
+            partition.rest()?;
+        }
+        Ok(())
+    }
+
+    fn writer_bytes(&self) -> usize {
+        let writing = self.partitions.values().filter(|p| p.is_writing()).count();
+        (self.options.memory_bytes / (writing + 1)).max(WRITER_BYTES_MIN)
+    }
+
+    fn is_due(&self) -> bool {
+        self.pending.len() >= self.options.commit_documents
+            || self.journal.length() >= self.options.commit_journal_bytes
+            || self.oldest_pending.is_some_and(|since| since.elapsed() >= self.options.commit_age)
+    }
+
+    /// Commits what has waited long enough.
+    pub(crate) fn commit_if_old(&mut self) {
+        let old = self.oldest_pending.is_some_and(|since| since.elapsed() >= self.options.commit_age);
+        if old
+            && self.check_health().is_ok()
+            && let Err(error) = self.commit()
+        {
+            self.remember(&error);
+        }
+    }
+
+    /// Puts everything acknowledged into the index, where other processes see it.
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        if self.failed.is_some() {
+            self.index_again()?;
+        }
+        if self.batches == self.committed.batches {
+            return Ok(());
+        }
+        self.append_events()?;
+        for partition in self.partitions.values_mut() {
+            partition.commit(self.next_oid)?;
+        }
+        let committed = Committed {
+            next_oid: self.next_oid,
+            events: self.history.events(),
+            batches: self.batches,
+            endpoints: self.endpoints,
+        };
+        self.keys.commit(&committed)?;
+        self.committed = committed;
+        self.events.clear();
+        self.pending.clear();
+        self.oldest_pending = None;
+        self.write_manifest()?;
+        self.journal.cut(0)
+    }
+
+    fn append_events(&self) -> Result<(), StoreError> {
+        let path = self.directory.join(EVENTS);
+        let start = self.committed.events * EVENT_BYTES as u64;
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            file.set_len(start)?;
+            file.seek(SeekFrom::Start(start))?;
+            file.write_all(&self.events)?;
+            file.sync_data()
+        };
+        write().map_err(io_error("append to", &path))
+    }
+
+    fn write_manifest(&mut self) -> Result<(), StoreError> {
+        let manifest = Manifest {
+            next_oid: self.committed.next_oid,
+            events: self.committed.events,
+            endpoints: self.committed.endpoints,
+            partitions: self.partitions.keys().copied().collect::<BTreeSet<_>>(),
+        };
+        if manifest != self.manifest || !self.directory.join(manifest::NAME).exists() {
+            manifest.write(&self.directory)?;
+            self.manifest = manifest;
+        }
+        Ok(())
+    }
+
+    /// After a failure: new writers, and every document that is not committed once more.
+    fn index_again(&mut self) -> Result<(), StoreError> {
+        self.partitions.values_mut().for_each(Partition::abandon);
+        let pending = std::mem::take(&mut self.pending);
+        let mut result = Ok(());
+        for document in &pending {
+            result = stored::decode(&document.form)
+                .map_err(|e| StoreError::Engine(e.to_string()))
+                .and_then(|observation| self.index(document, observation));
+            if result.is_err() {
+                break;
+            }
+        }
+        self.pending = pending;
+        if result.is_ok() {
+            self.failed = None;
+        }
+        result
+    }
+
+    fn remember(&mut self, error: &StoreError) {
+        let (kind, path) = match error {
+            StoreError::Io { source, path, .. } => (source.kind(), path.clone()),
+            _ => (io::ErrorKind::Other, self.directory.clone()),
+        };
+        let mut what = error.to_string();
+        if let Some(source) = std::error::Error::source(error) {
+            what = format!("{what}: {source}");
+        }
+        self.failed = Some((kind, what, path, Instant::now()));
+    }
+
+    /// Tries to write again what could not be written, and says why not.
+    fn check_health(&mut self) -> Result<(), StoreError> {
+        let Some((kind, what, path, when)) = &self.failed else { return Ok(()) };
+        if when.elapsed() < RETRY_AFTER {
+            let source = io::Error::new(*kind, what.clone());
+            return Err(StoreError::Io { what: "write", path: path.clone(), source });
+        }
+        let result = self.commit();
+        if let Err(error) = &result {
+            self.remember(error);
+        }
+        result
+    }
+
+    pub(crate) fn snapshot(&mut self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let mut parts = Vec::new();
+        let committed = match self.failed {
+            Some(_) => false,
+            None => match self.commit() {
+                Ok(()) => true,
+                Err(error) => {
+                    self.remember(&error);
+                    false
+                }
+            },
+        };
+        for (week, partition) in &self.partitions {
+            parts.push(Part { week: Some(*week), searcher: partition.searcher()? });
+        }
+        if !committed && !self.pending.is_empty() {
+            parts.push(self.pending_part()?);
+        }
+        Ok(Box::new(Moment::new(Ingredients {
+            path: self.directory.clone(),
+            parts,
+            history: self.history.clone(),
+            next_oid: self.next_oid,
+            written: self.committed.next_oid,
+            endpoints: self.endpoints,
+            caches: self.caches.clone(),
+        })))
+    }
+
+    /// What cannot be written, as an index in memory: it is acknowledged, so it must be found.
+    fn pending_part(&self) -> Result<Part, StoreError> {
+        let index = partition::in_memory()?;
+        let fail = || engine_error(Path::new("memory"));
+        let mut writer: IndexWriter = index
+            .writer_with_num_threads(1, self.options.memory_bytes.max(WRITER_BYTES_MIN))
+            .map_err(fail())?;
+        for pending in self.pending.iter().filter(|p| p.oid >= self.committed.next_oid) {
+            let observation = stored::decode(&pending.form).map_err(|e| StoreError::Engine(e.to_string()))?;
+            writer.add_document(document(pending, observation)).map_err(fail())?;
+        }
+        writer.commit().map_err(fail())?;
+        let reader = partition::reader(Path::new("memory"), &index)?;
+        Ok(Part { week: None, searcher: reader.searcher() })
+    }
+
+    /// Commits, merges what is worth it and lets go of everything.
+    pub(crate) fn close(&mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        let newest = self.partitions.keys().next_back().copied();
+        for (week, partition) in &mut self.partitions {
+            let was_written = partition.is_writing();
+            partition.rest()?;
+            if was_written && Some(*week) != newest {
+                partition.merge_all(self.options.memory_bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges every partition into one segment, where that is not too large.
+    pub(crate) fn merge_all(&mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        for partition in self.partitions.values_mut() {
+            partition.merge_all(self.options.memory_bytes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Decides about one observation; returns what is known of its endpoint from now on.
+    fn take(&mut self, observation: &Observation, known: Option<Newest>) -> Newest {
+        let (time, content) = (observation.time, content_key(observation));
+        let Some(mut newest) = known else {
+            self.endpoints += 1;
+            self.ingested.new_endpoints += 1;
+            let oid = self.document(None, time);
+            return Newest { oid, last_seen: time, content, first_seen: time, root: oid };
+        };
+        if time < newest.first_seen {
+            newest.first_seen = time;
+            self.events.push(Event::FirstSeen { oid: newest.root, time });
+        }
+        if content == newest.content {
+            newest.last_seen = newest.last_seen.max(time);
+            self.events.push(Event::Sighting { oid: newest.oid, time });
+            self.outcomes.push(Outcome::Sighting);
+            self.ingested.sightings += 1;
+            return newest;
+        }
+        let oid = self.document(Some(newest.root), newest.first_seen);
+        if time >= newest.last_seen {
+            self.events.push(Event::Superseded { oid: newest.oid });
+            Newest { oid, last_seen: time, content, ..newest }
+        } else {
+            // It came late: what is known already is newer.
+            self.events.push(Event::Superseded { oid });
+            newest
+        }
+    }
+
+    fn document(&mut self, root: Option<u64>, first_seen: Timestamp) -> u64 {
+        let oid = self.next_oid;
+        self.next_oid += 1;
+        self.outcomes.push(Outcome::Document { oid, root: root.unwrap_or(oid), first_seen });
+        self.ingested.stored += 1;
+        oid
+    }
+}
+
+fn document(pending: &Pending, observation: Observation) -> TantivyDocument {
+    let record = Record {
+        id: pending.oid,
+        first_seen: pending.first_seen,
+        last_seen: observation.time,
+        times_seen: 1,
+        latest: true,
+        observation,
+    };
+    LAYOUT.document(&record, pending.root, &pending.form)
+}
+
+/// A frame: its number, then each stored form after its length.
+fn join_frame(number: u64, forms: &[Vec<u8>]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(16 + forms.iter().map(|form| form.len() + 3).sum::<usize>());
+    stored::write_number(&mut frame, number);
+    for form in forms {
+        stored::write_number(&mut frame, form.len() as u64);
+        frame.extend(form);
+    }
+    frame
+}
+
+/// Takes a frame apart again.
+pub(crate) fn split_frame(frame: &[u8]) -> Option<(u64, Vec<&[u8]>)> {
+    let (number, used) = stored::read_number(frame)?;
+    let mut rest = frame.get(used..)?;
+    let mut forms = Vec::new();
+    while !rest.is_empty() {
+        let (length, used) = stored::read_number(rest)?;
+        let (form, after) = rest.get(used..)?.split_at_checked(usize::try_from(length).ok()?)?;
+        forms.push(form);
+        rest = after;
+    }
+    Some((number, forms))
+}
