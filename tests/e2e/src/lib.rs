@@ -11,6 +11,7 @@
 pub mod client;
 pub mod hostile;
 pub mod nightlatch;
+pub mod open_host;
 pub mod pki;
 pub mod products;
 pub mod server;

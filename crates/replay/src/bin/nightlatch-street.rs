@@ -13,6 +13,7 @@ use std::{
 };
 
 use nightlatch_replay::{House, Recording, Street};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const USAGE: &str = "usage: nightlatch-street RECORDING ADDRESS:FIRST[-LAST] [RECORDED-PORT]";
 
@@ -44,12 +45,19 @@ fn run(path: &str, place: &str, recorded_port: Option<&str>) -> Result<(), Box<d
     for port in first..=last {
         houses.push(House::on_port(&recording, recorded_port, SocketAddr::new(address, port))?);
     }
+    raise_descriptor_limit()?;
     let street = Street::open(houses)?;
     let mut out = io::stdout();
     writeln!(out, "ready {}", street.endpoints().len())?;
     out.flush()?;
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// A range of ports needs a descriptor for each; the hard limit is the most that the user was given.
+fn raise_descriptor_limit() -> io::Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
 fn parse_place(place: &str) -> Option<(IpAddr, u16, u16)> {
