@@ -8,6 +8,10 @@ const AROUND_COLUMNS: usize = 36;
 /// Columns of the query that a message repeats.
 const FOUND_COLUMNS: usize = 60;
 
+/// What is found where nothing is, and where only white space is.
+const END: &str = "end of query";
+const SPACE: &str = "a space";
+
 /// What is wrong with a query.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -82,7 +86,7 @@ pub struct QueryError {
     pub kind: QueryErrorKind,
     /// Bytes of the query to point at; empty at the end of the query.
     pub span: Range<usize>,
-    /// What stands there, safe to show; `end of query` where there is nothing.
+    /// What stands there, safe to show; `end of query` where there is nothing, `a space` for white space.
     pub found: String,
     /// What should stand there.
     pub expected: String,
@@ -95,7 +99,7 @@ pub struct QueryError {
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.kind.phrase())?;
-        if self.span.is_empty() {
+        if [END, SPACE].contains(&self.found.as_str()) {
             f.write_str(&self.found)?;
         } else {
             write!(f, "`{}`", self.found)?;
@@ -112,7 +116,8 @@ impl QueryError {
         expected: impl Into<String>,
     ) -> Self {
         let found = match query.get(span.clone()) {
-            Some("") | None => "end of query".to_owned(),
+            Some("") | None => END.to_owned(),
+            Some(space) if space.chars().all(char::is_whitespace) => SPACE.to_owned(),
             Some(text) => terminal_cut(text, FOUND_COLUMNS),
         };
         Self { kind, span, found, expected: expected.into(), nearest: None, hint: String::new() }
@@ -200,6 +205,15 @@ mod tests {
         assert_eq!(
             drawn("a OR"),
             "missing word or filter before end of query, expected a word, a phrase, a filter or `(`\n  a OR\n      ^"
+        );
+    }
+
+    #[test]
+    fn spaces_are_named() {
+        assert_eq!(
+            drawn("port: 80"),
+            "missing value before a space, expected a value\n  port: 80\n       ^\n\
+             hint: no space after `:` and `,`; `field:*` means any value, `-field:*` none"
         );
     }
 

@@ -69,6 +69,11 @@ impl Value {
         !self.quoted && self.chars.iter().any(Lit::is_wildcard)
     }
 
+    /// True when a `*` stands in quotes, where it is a character like any other.
+    pub(crate) fn has_quoted_star(&self) -> bool {
+        self.quoted && self.chars.iter().any(|lit| lit.c == '*' && !lit.escaped)
+    }
+
     /// True for `*`, alone or repeated.
     pub(crate) fn is_star(&self) -> bool {
         !self.quoted && !self.chars.is_empty() && self.chars.iter().all(|lit| lit.c == '*' && !lit.escaped)

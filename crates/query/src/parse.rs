@@ -208,6 +208,13 @@ impl Parser<'_> {
             self.count(1, &value.span)?;
             return Ok(Expr::All);
         }
+        if let lower @ ("or" | "and" | "not") = &self.lexer.text[value.span.clone()] {
+            let message = format!(
+                "`{lower}` in lower case is a word; the operator is `{}`",
+                lower.to_ascii_uppercase()
+            );
+            self.warnings.push(Warning { span: value.span.clone(), message });
+        }
         self.matching(Field::Data, vec![value])
     }
 

@@ -119,7 +119,7 @@ fn write_keyword(out: &mut String, text: &str) -> std::fmt::Result {
     }
     out.push('"');
     for c in text.chars() {
-        if matches!(c, '"' | '\\' | ',') {
+        if matches!(c, '"' | '\\' | ',' | '*') {
             out.push('\\');
         }
         out.push(c);

@@ -91,7 +91,7 @@ fn keyword_and_text_fields() {
     check("city:=\"San Diego,Austin\"", "city:\"san diego\\,austin\"");
     check("city:=\" x\"", "city:=\" x\"");
     check("city:San\\ Die*", "city:san\\ die*");
-    check("city:\"a*\"", "city:\"a*\"");
+    check("city:\"a*\"", "city:\"a\\*\"");
     check("fact:nodes=*", "fact:nodes=*");
     check("fact:a\\*b*", "fact:a\\*b*");
     check("version:1.2?.**", "version:1.2?.*");
@@ -105,6 +105,21 @@ fn keyword_and_text_fields() {
     check("version:\">=1.2\"", "version:\">=1.2\"");
     check("ssl:k3s", "ssl:k3s");
     check("run:20260921T101500Z-7f3a", "run:20260921t101500z-7f3a");
+}
+
+#[test]
+fn what_is_probably_meant_otherwise_is_told() {
+    let warnings = |query: &str| -> Vec<(std::ops::Range<usize>, String)> {
+        let parsed = parse(query, now()).unwrap();
+        parsed.warnings.into_iter().map(|warning| (warning.span, warning.message)).collect()
+    };
+    assert_eq!(warnings("a or b"), [(2..4, "`or` in lower case is a word; the operator is `OR`".to_owned())]);
+    assert_eq!(warnings("a \"or\" b"), []);
+    let stars = warnings("city:\"San D*\"");
+    assert_eq!(stars.len(), 1);
+    assert_eq!(stars[0].0, 5..13);
+    assert!(stars[0].1.contains("wildcard"));
+    assert_eq!(warnings("city:\"San\\*\" tag:=\"a*\" city:San\\ D*"), []);
 }
 
 #[test]

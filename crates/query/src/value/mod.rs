@@ -40,6 +40,11 @@ pub(crate) fn tests(
     let mut tests = Vec::with_capacity(values.len());
     for value in values {
         let literal = kind == Kind::Text || (kind == Kind::Keyword && value.sign == Some(Sign::Equal));
+        if value.has_quoted_star() && value.sign.is_none() {
+            let message =
+                "`*` in quotes is no wildcard; leave the quotes away and write `\\ ` for a space".into();
+            context.warnings.push(Warning { span: value.span.clone(), message });
+        }
         if literal {
             tests.push(test(field, &value, context)?);
             continue;
