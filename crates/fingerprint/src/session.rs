@@ -23,8 +23,9 @@ const BATCH_MAX: usize = 8;
 pub const QUESTIONS_MAX: usize = 64;
 /// Identity requests of fingerprints that neither list the port nor are hinted at.
 pub const SWEEP_MAX: usize = 40;
-/// Binary dialogues tried on one port.
-pub const DIALOGUES_MAX: usize = 8;
+/// Binary dialogues tried on one port: all that the probe holds today, so that a service is found on any port; a bound
+/// for the day when there are many.
+pub const DIALOGUES_MAX: usize = 12;
 /// Failures in a row after which a server that answered before is left alone.
 const FAILURES_MAX: usize = 3;
 
