@@ -17,9 +17,14 @@ fn main() {
     }
     report("content keys", sample.len(), start);
 
-    let bytes: usize = sample.iter().filter_map(|o| serde_json::to_string(o).ok()).map(|json| json.len()).sum();
+    let bytes: usize =
+        sample.iter().filter_map(|o| serde_json::to_string(o).ok()).map(|json| json.len()).sum();
     let data: usize = sample.iter().map(|o| o.data.raw().len()).sum();
-    println!("{} bytes of JSON each, {} of them data", bytes / sample.len().max(1), data / sample.len().max(1));
+    println!(
+        "{} bytes of JSON each, {} of them data",
+        bytes / sample.len().max(1),
+        data / sample.len().max(1)
+    );
 }
 
 fn report(what: &str, count: usize, start: Instant) {

@@ -46,6 +46,8 @@ impl Default for Plan {
 pub struct Checked {
     /// Different pairs of query and view.
     pub queries: u64,
+    /// Those of them that something matches and something does not.
+    pub selective: u64,
     /// Answers compared.
     pub answers: u64,
 }

@@ -120,8 +120,8 @@ impl Asker<'_> {
     /// Every kind of answer to one query; the sort beside the newest changes with `number`.
     pub(super) fn everything(&mut self, expr: &Expr, number: usize) -> Result<(), Mismatch> {
         for view in VIEWS {
-            self.checked.queries += 1;
             let selection = Selection { expr: expr.clone(), view };
+            self.note(&selection);
             self.count(&selection)?;
             self.distinct(&selection)?;
             self.export(&selection)?;
@@ -141,8 +141,8 @@ impl Asker<'_> {
     pub(super) fn something(&mut self, expr: &Expr, number: usize) -> Result<(), Mismatch> {
         let facets: Vec<Field> = CATALOGUE.iter().filter(|info| info.facet).map(|info| info.field).collect();
         for view in VIEWS {
-            self.checked.queries += 1;
             let selection = Selection { expr: expr.clone(), view };
+            self.note(&selection);
             self.count(&selection)?;
             match number % 8 {
                 0 => self.distinct(&selection)?,
@@ -153,6 +153,14 @@ impl Asker<'_> {
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, selection: &Selection) {
+        let count =
+            |expr: Expr| self.expected.count(&Selection { expr, view: selection.view }).unwrap_or_default();
+        let selected = count(selection.expr.clone());
+        self.checked.queries += 1;
+        self.checked.selective += u64::from(selected > 0 && selected < count(Expr::All));
     }
 
     /// Every facet of everything, whole and cut.

@@ -9,6 +9,7 @@ fn the_reference_agrees_with_itself() {
     let plan = Plan { batch: 60, trees: 200, ..Plan::default() };
     let checked = check_with(&plan, &|| Box::new(MemoryStore::new()), Some(&reopen)).unwrap();
     assert!(checked.queries > 500 && checked.answers > 4_000, "{checked:?}");
+    assert!(checked.selective * 10 > checked.queries * 6, "{checked:?}");
 }
 
 /// A store that is wrong in one way.
