@@ -1,6 +1,10 @@
 //! One connection to a house, from the greeting to the end.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -19,10 +23,11 @@ pub(crate) const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Most bytes of unanswered requests kept for one connection.
 const INBOX_BYTES_MAX: usize = HEAD_BYTES_MAX + BODY_BYTES_MAX;
 
-/// Talks with one stranger until either side has had enough.
+/// Talks with one stranger until either side has had enough; counts the requests it answers.
 pub(crate) async fn attend(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     port: &RecordedPort,
+    answered: &AtomicU64,
 ) -> io::Result<()> {
     if let Some(greeting) = &port.greeting {
         stream.write_all(&greeting.bytes).await?;
@@ -35,6 +40,7 @@ pub(crate) async fn attend(
     loop {
         while let Some((reply, used)) = next_reply(port, &inbox) {
             inbox.drain(..used.min(inbox.len()));
+            answered.fetch_add(1, Relaxed);
             stream.write_all(&reply.bytes).await?;
             stream.flush().await?;
             if reply.close {

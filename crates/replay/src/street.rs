@@ -1,6 +1,14 @@
 //! Houses on a street: listening sockets that are open until the street is dropped.
 
-use std::{io, net::IpAddr, net::Ipv4Addr, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use nightlatch_asset::Exposure;
 use tokio::{
@@ -127,6 +135,14 @@ impl House {
 pub struct Street {
     runtime: Option<Runtime>,
     residents: Vec<Resident>,
+    tally: Arc<Tally>,
+}
+
+/// What a street was asked so far; several requests may share one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) connections: AtomicU64,
+    pub(crate) requests: AtomicU64,
 }
 
 impl Street {
@@ -139,15 +155,26 @@ impl Street {
             .build()
             .map_err(StreetError::Runtime)?;
         let mut residents = Vec::with_capacity(houses.len());
+        let tally = Arc::new(Tally::default());
         for house in houses {
-            residents.push(open_house(&runtime, house)?);
+            residents.push(open_house(&runtime, house, &tally)?);
         }
-        Ok(Self { runtime: Some(runtime), residents })
+        Ok(Self { runtime: Some(runtime), residents, tally })
     }
 
     /// The open houses, in the order they were given.
     pub fn endpoints(&self) -> &[Resident] {
         &self.residents
+    }
+
+    /// Connections that came so far, to all houses together.
+    pub fn connections(&self) -> u64 {
+        self.tally.connections.load(Relaxed)
+    }
+
+    /// Requests that were answered so far, by all houses together.
+    pub fn requests(&self) -> u64 {
+        self.tally.requests.load(Relaxed)
     }
 }
 
@@ -160,7 +187,7 @@ impl Drop for Street {
     }
 }
 
-fn open_house(runtime: &Runtime, house: House) -> Result<Resident, StreetError> {
+fn open_house(runtime: &Runtime, house: House, tally: &Arc<Tally>) -> Result<Resident, StreetError> {
     let House { label, port, address, certificate_names, expected } = house;
     let tls = match port.tls {
         true => {
@@ -172,7 +199,8 @@ fn open_house(runtime: &Runtime, house: House) -> Result<Resident, StreetError> 
     let listening = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) =
         listening.map_err(|source| StreetError::Listen { label: label.clone(), address, source })?;
-    runtime.spawn(serve(listener, Arc::new(port), tls));
+    let shared = Arc::new(Shared { port, tls, tally: Arc::clone(tally) });
+    runtime.spawn(serve(listener, shared));
     Ok(Resident { address, label, expected })
 }
 
@@ -199,29 +227,38 @@ fn listen_exactly(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn serve(listener: TcpListener, port: Arc<RecordedPort>, tls: Option<TlsAcceptor>) {
+/// What all connections to a house share.
+struct Shared {
+    port: RecordedPort,
+    tls: Option<TlsAcceptor>,
+    tally: Arc<Tally>,
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (port, tls) = (Arc::clone(&port), tls.clone());
+                shared.tally.connections.fetch_add(1, Relaxed);
+                let shared = Arc::clone(&shared);
                 // A stranger who resets the connection is no news: errors end the conversation, nothing else.
-                tokio::spawn(async move { receive(stream, &port, tls).await.ok() });
+                tokio::spawn(async move { receive(stream, &shared).await.ok() });
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
-async fn receive(stream: TcpStream, port: &RecordedPort, tls: Option<TlsAcceptor>) -> io::Result<()> {
+async fn receive(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    let Shared { port, tls, tally } = shared;
     stream.set_nodelay(true)?;
-    let Some(tls) = tls else { return attend(stream, port).await };
+    let Some(tls) = tls else { return attend(stream, port, &tally.requests).await };
     let mut first = [0];
     let peeked = timeout(IDLE_MAX, stream.peek(&mut first)).await.map_err(io::Error::other)??;
     if peeked == 1 && first != [TLS_HANDSHAKE] {
         return dismiss(stream, port.plain_on_tls.as_ref()).await;
     }
     let stream = timeout(IDLE_MAX, tls.accept(stream)).await.map_err(io::Error::other)??;
-    attend(stream, port).await
+    attend(stream, port, &tally.requests).await
 }
 
 #[cfg(test)]
@@ -267,6 +304,7 @@ mod tests {
             say(&docker, b"GET /_ping HTTP/1.1\r\n\r\nGET /version HTTP/1.1\r\nConnection: close\r\n\r\n");
         let text = String::from_utf8_lossy(&answer);
         assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2, "{text}");
+        assert_eq!((docker.connections(), docker.requests()), (1, 2));
         assert!(text.contains("\"MinAPIVersion\""), "{text}");
     }
 

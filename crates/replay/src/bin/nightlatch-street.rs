@@ -1,6 +1,6 @@
 //! Serves one recording until standard input ends: `nightlatch-street RECORDING ADDRESS[:FIRST[-LAST]] [PORT]`.
 //!
-//! Prints `ready COUNT` when all sockets listen. PORT chooses among the recorded ports; FIRST-LAST opens one socket for each
+//! Prints `ready COUNT` when all sockets listen, and `served CONNECTIONS REQUESTS` at the end. PORT chooses among the recorded ports; FIRST-LAST opens one socket for each
 //! port of the range. The benchmarks and the tests use it, because a server in a process of its own can be measured.
 
 use std::{
@@ -51,6 +51,7 @@ fn run(path: &str, place: &str, recorded_port: Option<&str>) -> Result<(), Box<d
     writeln!(out, "ready {}", street.endpoints().len())?;
     out.flush()?;
     io::stdin().read_to_end(&mut Vec::new())?;
+    writeln!(out, "served {} {}", street.connections(), street.requests())?;
     Ok(())
 }
 
