@@ -22,6 +22,8 @@ pub(super) const INFO: DialogueInfo =
 /// Largest frame that is read.
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 
+const HEADER_BYTES: usize = 9;
+
 const VALUE_BYTES_MAX: usize = 128;
 
 /// Most values of one option that are kept.
@@ -109,8 +111,8 @@ impl Cassandra {
         match (self.turn, opcode) {
             (Turn::AwaitOptions, SUPPORTED) => {
                 let Some(options) = options(body) else { return self.end() };
+                self.inbox.consume(HEADER_BYTES + body.len());
                 self.keep(&options);
-                self.inbox.clear();
                 self.start_up()
             }
             (Turn::AwaitOptions, ERROR) if body.starts_with(&PROTOCOL_ERROR) && self.version == 4 => {
@@ -197,10 +199,10 @@ fn answer(bytes: &[u8]) -> Found<'_> {
     if !plausible {
         return Found::Foreign;
     }
-    let Some((header, rest)) = bytes.split_first_chunk::<9>() else { return Found::Incomplete };
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Found::Incomplete };
     let [_, _, high, low, opcode, length @ ..] = *header;
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if [high, low] != [0, 0] || length > FRAME_BYTES_MAX - 9 {
+    if [high, low] != [0, 0] || length > FRAME_BYTES_MAX - HEADER_BYTES {
         return Found::Foreign;
     }
     rest.get(..length).map_or(Found::Incomplete, |body| Found::Whole { opcode, body })

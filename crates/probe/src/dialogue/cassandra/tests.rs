@@ -94,3 +94,12 @@ fn cut_or_damaged_answers_are_harmless() {
         }
     }
 }
+
+#[test]
+fn answers_that_come_early_are_not_lost() {
+    let both = [supported(4, ASKED), frame(0x84, READY, &[])].concat();
+    let peer = Peer::new().answers(frame(4, OPTIONS, &[]), both);
+    let whole = facts("cassandra", &peer);
+    assert_eq!(whole["startup"], "ready");
+    assert_eq!(facts_with("cassandra", &peer, Line { step: 1, ..Line::WHOLE }), whole);
+}

@@ -25,6 +25,9 @@ const FETCH: i16 = 1;
 const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
 
+/// Length and correlation.
+const ANSWER_HEADER_BYTES: usize = 8;
+
 /// Marks our questions; the answer repeats it.
 const CORRELATION: [u8; 4] = *b"nlch";
 
@@ -101,7 +104,7 @@ impl Kafka {
         };
         if self.turn == Turn::AwaitVersions {
             let Some(apis) = apis(body) else { return self.end() };
-            self.inbox.clear();
+            self.inbox.consume(ANSWER_HEADER_BYTES + body.len());
             self.keep(&apis);
             return self.ask_metadata(&apis);
         }

@@ -103,3 +103,12 @@ fn cut_or_damaged_answers_are_harmless() {
         }
     }
 }
+
+#[test]
+fn answers_that_come_early_are_not_lost() {
+    let both = [versions(APIS), brokers(1, 2)].concat();
+    let peer = Peer::new().answers(request(API_VERSIONS, 0, &[]), both);
+    let whole = facts("kafka", &peer);
+    assert_eq!(whole["brokers"], 2);
+    assert_eq!(facts_with("kafka", &peer, Line { step: 1, ..Line::WHOLE }), whole);
+}
