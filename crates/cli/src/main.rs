@@ -1,3 +1,95 @@
-//! The `nightlatch` command.
+//! The `nightlatch` command: one file for each subcommand, backends chosen, everything wired.
 
-fn main() {}
+mod catalogue;
+mod commands;
+mod config;
+mod exit;
+mod failure;
+mod progress;
+mod secret;
+mod session;
+mod survey;
+
+use std::{ffi::OsString, panic, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::{commands::Command, exit::Exit, session::Session};
+
+/// Finds container control planes, admin consoles and data services that stand open.
+///
+/// Nightlatch asks only what it may: fixed metadata, counts and permission answers, inside the scope you
+/// declare. Start with `nightlatch demo`, then `nightlatch scope init` and `nightlatch scan`.
+#[derive(Debug, Parser)]
+#[command(name = "nightlatch", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 clean, 1 found at or above --fail-on, 2 wrong command or file, \
+    3 network, permission or storage refused, 4 bug, 130 interrupted.")]
+struct Cli {
+    #[command(flatten)]
+    global: session::Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    // A hook instead of the default one: a panic message may quote what a server sent.
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+        let what = info.payload_as_str().unwrap_or("no message");
+        eprintln!("bug: {} ({place})", nightlatch_untrusted::terminal(what));
+        eprintln!("hint: this is a mistake in nightlatch; please report it with the command you ran");
+    }));
+    match panic::catch_unwind(run) {
+        Ok(exit) => exit.into(),
+        Err(_) => Exit::Bug.into(),
+    }
+}
+
+fn run() -> Exit {
+    let matches = match Cli::command().try_get_matches_from(arguments()) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            // Nothing can be done about a closed standard error.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Usage;
+        }
+    };
+    let session = Session::new(cli.global);
+    match cli.command.run(&session) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.print(session.colour_errors());
+            failure.exit
+        }
+    }
+}
+
+/// The arguments, with nmap's `-iL FILE` understood: option parsers of today read it as `-i L`.
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().map(|argument| {
+        if argument == "-iL" { OsString::from("--input-list") } else { argument }
+    })
+}
+
+/// The whole command tree, for completions, man pages and the reference.
+pub(crate) fn command_tree() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        command_tree().debug_assert();
+    }
+}

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,15 @@ pub enum FileKind {
     Database(String),
     /// A range file, with the format recognised.
     Ranges(&'static str),
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(name) => write!(f, "database {name}"),
+            Self::Ranges(format) => write!(f, "ranges of {format}"),
+        }
+    }
 }
 
 /// Where the age of a file is from.

@@ -83,6 +83,11 @@ impl<'w> Csv<'w> {
         Ok(Self { out })
     }
 
+    /// Goes on with output that has its header already.
+    pub fn continued(out: &'w mut dyn Write) -> Self {
+        Self { out }
+    }
+
     /// Writes one record. Every cell is neutralised: no formula, no control character, no override.
     ///
     /// # Errors

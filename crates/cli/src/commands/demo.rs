@@ -1,0 +1,86 @@
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use nightlatch_netio::Pace;
+use nightlatch_replay::{DEMO_NETWORK, demo_street};
+use nightlatch_scan::{Plan, Start, converse::Limit};
+use nightlatch_scope::{PortSet, Scope, TargetSetBuilder};
+
+use crate::{
+    catalogue,
+    exit::Exit,
+    failure::Failure,
+    session::Session,
+    survey::{Output, Survey},
+};
+
+/// Open a street of recorded services on this machine, scan it, and show what to try next
+///
+/// The services listen on 127.77.0.0/24 for as long as the demo runs and answer what real servers answered when they
+/// were recorded. The scan is an ordinary one; what it finds is kept in a data directory of its own.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {}
+
+/// Searches to try, with what they show.
+const SEARCHES: [(&str, &str); 3] = [
+    ("search 'exposure:>=readable'", "every door that opens"),
+    ("search 'product:Kubernetes -exposure:auth-required' --fields ip,port,version,exposure", "API servers that talk to strangers"),
+    ("stats --facets product,exposure,severity", "the street, counted"),
+];
+
+impl Demo {
+    pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
+        let street = demo_street().map_err(|e| Failure::from_error(Exit::World, &e))?;
+        let ports: BTreeSet<u16> = street.endpoints().iter().map(|resident| resident.address.port()).collect();
+        let ports: PortSet = ports.into_iter().collect();
+        let [a, b, c] = DEMO_NETWORK;
+        let houses = street.endpoints().len();
+        let range = format!("{a}.{b}.{c}.1-{houses}");
+        let mut builder = TargetSetBuilder::new(ports);
+        builder.add(&range.parse().map_err(|e| Failure::bug(format!("{range}: {e}")))?, &[]);
+        let targets = builder.build().map_err(|e| Failure::bug(&e))?;
+        let data = demo_dir(session)?;
+        if session.chatty() {
+            eprintln!("opened a street of {houses} services on {a}.{b}.{c}.0/24; scanning it as any other network");
+        }
+        let plan = Plan::new(Arc::new(targets), Arc::new(Scope::loopback_only()), Plan::random_seed());
+        let survey = Survey {
+            session,
+            catalogue: catalogue::embedded()?,
+            limit: Limit::default(),
+            pace: Pace::default(),
+            output: Output::Table,
+        };
+        let start = Start { command: std::env::args().collect(), asked: vec![range], user: super::user() };
+        let found = survey.run(&data, plan, None, start, &super::runtime()?)?;
+        drop(street);
+        next_steps(&data)?;
+        Ok(found.exit(None))
+    }
+}
+
+/// A directory beside the ordinary one, so that a demo never mixes with real data.
+fn demo_dir(session: &Session) -> Result<PathBuf, Failure> {
+    if session.names_data_dir() {
+        return session.data_dir();
+    }
+    let mut name = session.data_dir()?.into_os_string();
+    name.push("-demo");
+    Ok(name.into())
+}
+
+fn next_steps(data: &Path) -> Result<(), Failure> {
+    let program = std::env::args().next().unwrap_or_else(|| "nightlatch".to_owned());
+    let mut out = io::stdout().lock();
+    writeln!(out, "\ntry next:")?;
+    for (search, shows) in SEARCHES {
+        writeln!(out, "  # {shows}")?;
+        writeln!(out, "  {} --data {} {search}", nightlatch_untrusted::terminal(&program), data.display())?;
+    }
+    Ok(())
+}

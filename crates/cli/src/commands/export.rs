@@ -1,0 +1,97 @@
+use std::{
+    fs,
+    io::{self, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+};
+
+use clap::{Args, ValueHint};
+use flate2::{Compression, write::GzEncoder};
+use nightlatch_store::{Selection, Snapshot};
+
+use super::question;
+use crate::{exit::Exit, failure::Failure, session::Session};
+
+/// Write what matches a query to a file of gzip'ed JSON lines
+///
+/// One banner a line, in the shape that Shodan's own command line reads with `parse` and `convert`.
+/// Example: nightlatch export 'exposure:>=readable' open.json.gz
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Words, "phrases", field:value, -negation; '' or '*' for everything
+    query: String,
+    /// File to write, .json.gz; - for standard output (plain JSON lines)
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    /// Every observation ever stored, not just the newest of each endpoint
+    #[arg(long)]
+    history: bool,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+impl Export {
+    pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
+        let selection = question::selection(&self.query, self.history, false, session)?;
+        let snapshot = session.snapshot()?;
+        if self.file.as_os_str() == "-" {
+            let out = io::BufWriter::new(io::stdout().lock());
+            each_line(&*snapshot, &selection, out)?.0.flush()?;
+            return Ok(Exit::Clean);
+        }
+        if self.file.exists() && !self.force {
+            return Err(Failure::usage(format!("{} exists already", self.file.display()))
+                .hint("--force replaces it, or name another file"));
+        }
+        let lines = self.write_file(&*snapshot, &selection)?;
+        if session.chatty() {
+            eprintln!("{lines} observations written to {}", self.file.display());
+        }
+        Ok(Exit::Clean)
+    }
+
+    /// Writes beside the file and renames, so that a full disk leaves no half of a file.
+    fn write_file(
+        &self,
+        snapshot: &dyn Snapshot,
+        selection: &Selection,
+    ) -> Result<u64, Failure> {
+        let mut name = self.file.as_os_str().to_owned();
+        name.push(format!(".part-{}", std::process::id()));
+        let part = PathBuf::from(name);
+        let failed = |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.file.display()));
+        let result = (|| {
+            let file = fs::File::create_new(&part).map_err(failed)?;
+            let gz = GzEncoder::new(io::BufWriter::new(file), Compression::default());
+            let (gz, lines) = each_line(snapshot, selection, gz)?;
+            let buffered = gz.finish().map_err(failed)?;
+            let file = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
+            file.sync_all().map_err(failed)?;
+            fs::rename(&part, &self.file).map_err(failed)?;
+            Ok(lines)
+        })();
+        if result.is_err() {
+            // The error that matters is already on its way.
+            let _ = fs::remove_file(&part);
+        }
+        result
+    }
+}
+
+/// Writes one line for each record; gives the writer back with the number of lines.
+fn each_line<W: Write>(snapshot: &dyn Snapshot, selection: &Selection, out: W) -> Result<(W, u64), Failure> {
+    let mut writer = nightlatch_banner::Writer::new(out);
+    let mut failed = None;
+    snapshot.export(selection, &mut |record| match writer.write(&record) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(writer.finish()?),
+    }
+}

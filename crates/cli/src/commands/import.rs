@@ -1,0 +1,112 @@
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
+
+use clap::{Args, ValueHint};
+use nightlatch_asset::Observation;
+use nightlatch_store::Ingested;
+use nightlatch_untrusted::terminal;
+
+use crate::{exit::Exit, failure::Failure, session::Session};
+
+/// Take in files of JSON lines: our own exports, or downloads of Shodan's command line
+///
+/// A line that cannot be read is reported with its number and left out; the others are stored.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Files, gzip'ed or plain; - for standard input
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+}
+
+/// Observations handed to the store at once.
+const BATCH: usize = 5_000;
+/// Bad lines reported one by one; the rest are counted.
+const REPORTS_MAX: u64 = 20;
+
+impl Import {
+    pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
+        for file in self.files.iter().filter(|f| f.as_os_str() != "-") {
+            fs::metadata(file).map_err(|e| unreadable(file, e))?;
+        }
+        let mut store = session.writer()?;
+        let mut total = Ingested::default();
+        let mut bad = 0;
+        for file in &self.files {
+            if file.as_os_str() == "-" {
+                if io::stdin().is_terminal() && session.chatty() {
+                    eprintln!("reading JSON lines from standard input");
+                }
+                self.one("standard input", io::stdin().lock(), &mut *store, &mut total, &mut bad)?;
+            } else {
+                let input = fs::File::open(file).map_err(|e| unreadable(file, e))?;
+                self.one(&file.display().to_string(), input, &mut *store, &mut total, &mut bad)?;
+            }
+        }
+        if session.chatty() {
+            eprintln!(
+                "{} stored, {} unchanged, {} endpoints new, {bad} lines left out",
+                total.stored, total.sightings, total.new_endpoints
+            );
+        }
+        Ok(if bad > 0 { Exit::Usage } else { Exit::Clean })
+    }
+
+    fn one(
+        &self,
+        name: &str,
+        input: impl io::Read,
+        store: &mut dyn nightlatch_store::Store,
+        total: &mut Ingested,
+        bad: &mut u64,
+    ) -> Result<(), Failure> {
+        let mut reader = nightlatch_banner::Reader::new(input)?;
+        let mut batch: Vec<Observation> = Vec::with_capacity(BATCH);
+        while let Some(line) = reader.next() {
+            match line {
+                Ok(observation) => batch.push(observation),
+                Err(error) => {
+                    *bad += 1;
+                    if *bad <= REPORTS_MAX {
+                        eprintln!("{}: {}", terminal(name), terminal(&in_full(&error)));
+                    }
+                    if error.is_fatal() {
+                        break;
+                    }
+                }
+            }
+            if batch.len() >= BATCH {
+                add(total, store.ingest(&batch)?);
+                batch.clear();
+            }
+        }
+        add(total, store.ingest(&batch)?);
+        Ok(())
+    }
+}
+
+/// An error with its reasons on one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn add(total: &mut Ingested, more: Ingested) {
+    total.stored += more.stored;
+    total.sightings += more.sightings;
+    total.new_endpoints += more.new_endpoints;
+}
+
+fn unreadable(file: &std::path::Path, error: io::Error) -> Failure {
+    let mut failure = Failure::from(error).while_doing(format!("cannot read {}", file.display()));
+    failure.exit = Exit::Usage;
+    failure
+}

@@ -1,0 +1,106 @@
+//! The line that shows how a scan is getting on.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use nightlatch_scan::{Progress, Snapshot};
+use tokio::{sync::oneshot, task::JoinHandle, time::interval};
+
+const EVERY: Duration = Duration::from_millis(200);
+
+/// A line that is being drawn.
+pub(crate) struct Line(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
+
+/// Draws the line on standard error until it is ended; not at all where nobody would see it.
+pub(crate) fn show(progress: Arc<Progress>, wanted: bool) -> Line {
+    if !wanted {
+        return Line(None);
+    }
+    let (end, mut ended) = oneshot::channel();
+    let drawing = tokio::spawn(async move {
+        let mut tick = interval(EVERY);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => draw(&text(&progress.snapshot())),
+                _ = &mut ended => break,
+            }
+        }
+        draw("");
+    });
+    Line(Some((end, drawing)))
+}
+
+impl Line {
+    /// Wipes the line.
+    pub(crate) async fn end(self) {
+        if let Some((end, drawing)) = self.0 {
+            // The drawing task may be gone already; then there is no line either.
+            let _ = end.send(());
+            let _ = drawing.await;
+        }
+    }
+}
+
+fn draw(text: &str) {
+    let mut err = io::stderr().lock();
+    // A progress line that cannot be drawn is no reason to stop.
+    let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+}
+
+/// Numbers only: nothing that a server sent can get in here.
+fn text(now: &Snapshot) -> String {
+    let done = now.tally.done();
+    let share = if now.total == 0 { 100.0 } else { done as f64 * 100.0 / now.total as f64 };
+    let eta = now.eta.map_or_else(|| "--:--".to_owned(), clock);
+    format!(
+        "{share:5.1} %  {} of {}  {} /s  open {}  identified {}  ETA {eta}",
+        short(done),
+        short(now.total),
+        short(now.rate as u64),
+        short(now.tally.open),
+        short(now.identified),
+    )
+}
+
+fn short(number: u64) -> String {
+    match number {
+        0..=99_999 => number.to_string(),
+        100_000..=9_999_999 => format!("{} k", number / 1_000),
+        _ => format!("{} M", number / 1_000_000),
+    }
+}
+
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=3_599 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        3_600..=359_999 => format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_fits_eighty_columns() {
+        let tally = nightlatch_scan::Tally { open: 4_000_000, closed: 10_000_000_000, ..Default::default() };
+        let now = Snapshot {
+            total: 16_777_216 * 1_000,
+            tally,
+            sent: 1,
+            in_flight: 1,
+            identified: 4_000_000,
+            observations: 1,
+            elapsed: Duration::ZERO,
+            rate: 1_250_000.0,
+            eta: Some(Duration::from_secs(300_000)),
+        };
+        let line = text(&now);
+        assert!(line.len() <= 80, "{line}");
+    }
+}

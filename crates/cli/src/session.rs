@@ -1,0 +1,142 @@
+//! What every command shares: where data lives, how output looks.
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum, ValueHint};
+use nightlatch_report::Style;
+use nightlatch_store::{Snapshot, Store};
+use nightlatch_store_tantivy::{Options, TantivyStore};
+
+use crate::failure::Failure;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Data directory [default: $XDG_DATA_HOME/nightlatch, else ~/.local/share/nightlatch]
+    #[arg(long, global = true, value_name = "DIR", env = "NIGHTLATCH_DATA", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Colour,
+    /// Nothing on standard error but errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// One invocation.
+#[derive(Debug)]
+pub(crate) struct Session {
+    global: Global,
+}
+
+/// Columns assumed where the output is not a terminal.
+const COLUMNS_DEFAULT: usize = 100;
+
+impl Session {
+    pub(crate) fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// Whether a data directory was named on the command line or in the environment.
+    pub(crate) fn names_data_dir(&self) -> bool {
+        self.global.data.is_some()
+    }
+
+    /// The data directory.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(dir) = &self.global.data {
+            return Ok(dir.clone());
+        }
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+            .map(|base| base.join("nightlatch"))
+            .ok_or_else(|| Failure::usage("no data directory: HOME is not set").hint("name one with --data DIR"))
+    }
+
+    /// Everything stored so far, frozen.
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, Failure> {
+        self.snapshot_of(&self.data_dir()?)
+    }
+
+    /// Everything stored in a data directory.
+    pub(crate) fn snapshot_of(&self, dir: &Path) -> Result<Box<dyn Snapshot>, Failure> {
+        Ok(TantivyStore::read(dir)?.snapshot()?)
+    }
+
+    /// The store of the data directory, for writing.
+    pub(crate) fn writer(&self) -> Result<Box<dyn Store>, Failure> {
+        self.writer_of(&self.data_dir()?)
+    }
+
+    /// The store of a data directory, for writing; made where there is none.
+    pub(crate) fn writer_of(&self, dir: &Path) -> Result<Box<dyn Store>, Failure> {
+        Ok(Box::new(TantivyStore::open(dir, Options::default())?))
+    }
+
+    /// How standard output looks.
+    pub(crate) fn style(&self) -> Style {
+        let terminal = io::stdout().is_terminal();
+        Style {
+            width: columns().unwrap_or(COLUMNS_DEFAULT),
+            colour: self.colour(terminal),
+            unicode: unicode_locale(),
+        }
+    }
+
+    /// Whether errors are coloured.
+    pub(crate) fn colour_errors(&self) -> bool {
+        self.colour(io::stderr().is_terminal())
+    }
+
+    /// Whether a progress line may be drawn on standard error.
+    pub(crate) fn progress(&self) -> bool {
+        !self.global.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether remarks may be printed on standard error.
+    pub(crate) fn chatty(&self) -> bool {
+        !self.global.quiet
+    }
+
+    fn colour(&self, terminal: bool) -> bool {
+        match self.global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                let plain = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+                    || env::var_os("TERM").is_some_and(|term| term == "dumb");
+                terminal && !plain
+            }
+        }
+    }
+}
+
+/// Width of the terminal: `COLUMNS` where a shell or a test sets it, else what the terminal says.
+fn columns() -> Option<usize> {
+    let set = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    set.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
+        .map(|columns: usize| columns.clamp(40, 400))
+}
+
+fn unicode_locale() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|n| env::var(n).ok().filter(|v| !v.is_empty()));
+    locale.is_some_and(|l| l.to_ascii_lowercase().contains("utf"))
+}

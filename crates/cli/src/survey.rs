@@ -1,0 +1,276 @@
+//! One scan from its plan to what people see: opens the store, runs, shows progress, prints, says how to go on.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use nightlatch_asset::{Observation, Record, RunId, Severity};
+use nightlatch_enrich::Enricher;
+use nightlatch_fingerprint::Catalogue;
+use nightlatch_netio::{Dialer, Pace};
+use nightlatch_scan::{
+    Cancel, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start, State,
+    converse::{Conversation, Limit, Prober},
+};
+use nightlatch_store::Store;
+use tokio::runtime::Runtime;
+
+use crate::{config::Config, exit::Exit, failure::Failure, progress, secret, session::Session};
+
+/// How what is found is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Output {
+    /// A table at the end, worst first.
+    Table,
+    /// NDJSON as found.
+    Json,
+    /// CSV as found.
+    Csv,
+}
+
+/// One scan.
+pub(crate) struct Survey<'s> {
+    pub(crate) session: &'s Session,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) limit: Limit,
+    pub(crate) pace: Pace,
+    pub(crate) output: Output,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) state: State,
+    /// The worst severity seen.
+    pub(crate) worst: Option<Severity>,
+}
+
+/// Most rows kept for the table; a scan that finds more is read with `search`.
+const ROWS_MAX: usize = 5_000;
+
+impl Found {
+    pub(crate) fn exit(&self, fail_on: Option<Severity>) -> Exit {
+        match self.state {
+            State::Failed => Exit::World,
+            State::Finished if fail_on.is_some() && self.worst >= fail_on => Exit::Findings,
+            State::Finished => Exit::Clean,
+            _ => Exit::Interrupted,
+        }
+    }
+}
+
+impl Survey<'_> {
+    /// Runs a plan; with a journal, one that was begun before.
+    pub(crate) fn run(
+        &self,
+        data: &Path,
+        plan: Plan,
+        journal: Option<Journal>,
+        start: Start,
+        runtime: &Runtime,
+    ) -> Result<Found, Failure> {
+        let enricher = Config::read(data)?.enricher()?;
+        let hash_key = secret::secret(data)?;
+        let store = self.session.writer_of(data)?;
+        let journal = match journal {
+            Some(journal) => journal,
+            None => Journal::create(data, &plan, start, Timestamp::now())
+                .map_err(|e| Failure::from_error(Exit::World, &e))?,
+        };
+        let id = journal.id().clone();
+        self.announce(&plan, &id);
+        let dialer = Arc::new(Dialer::new(self.pace));
+        let prober = Arc::new(Prober {
+            catalogue: self.catalogue.clone(),
+            dialer: dialer.clone(),
+            limit: self.limit,
+            contact: plan.scope.contact().map(str::to_owned),
+            hash_key,
+        });
+        let (scope, progress, cancel) = (plan.scope.clone(), Arc::new(Progress::new()), Cancel::new());
+        let taken = Arc::new(Mutex::new(Taken::default()));
+        let sink = sink(store, enricher, self.output, taken.clone());
+        let scan = Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
+        let talk = move |opened: Opened| {
+            let (prober, scope) = (prober.clone(), scope.clone());
+            async move {
+                let permissions = scope.permissions(opened.target.socket().ip());
+                let conversation = Conversation {
+                    target: opened.target,
+                    name: opened.asked_as.as_deref(),
+                    stream: opened.stream,
+                    connect_time: opened.connect_time,
+                    permissions,
+                };
+                vec![prober.converse(conversation).await]
+            }
+        };
+        let outcome = runtime.block_on(async {
+            let signals = tokio::spawn(stop_on_signal(cancel, self.session.chatty()));
+            let line = progress::show(progress, self.session.progress());
+            let (outcome, sink) = scan.run(talk, sink).await;
+            line.end().await;
+            signals.abort();
+            // The store commits and merges when it is dropped.
+            drop(sink);
+            outcome
+        });
+        let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+        self.conclude(outcome, taken, &id)
+    }
+
+    fn announce(&self, plan: &Plan, id: &RunId) {
+        if self.session.chatty() {
+            let rate = self.pace.rate_pps.map_or(String::new(), |rate| format!(", at most {rate} a second"));
+            eprintln!("run {id}: {} endpoints{rate}", plan.targets.len());
+        }
+    }
+
+    fn conclude(&self, outcome: Outcome, mut taken: Taken, id: &RunId) -> Result<Found, Failure> {
+        if let Some(error) = taken.output_error.take() {
+            return Err(error.into());
+        }
+        taken.trim();
+        if self.output == Output::Table {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            nightlatch_report::table(&taken.rows, self.session.style(), &mut out)?;
+            out.flush()?;
+        }
+        if self.session.chatty() {
+            if taken.count > taken.rows.len() as u64 {
+                eprintln!("{} more are stored; `nightlatch search` shows them", taken.count - taken.rows.len() as u64);
+            }
+            let tally = &outcome.tally;
+            eprintln!(
+                "{} open, {} closed, {} filtered in {:.1} s",
+                tally.open,
+                tally.closed,
+                tally.filtered,
+                outcome.elapsed.as_secs_f64()
+            );
+            if tally.failed > 0 {
+                eprintln!("{} could not be asked: the local system refused", tally.failed);
+            }
+        }
+        if outcome.bugs.0 > 0 {
+            let first = outcome.bugs.1.unwrap_or_default();
+            return Err(Failure::bug(format!("{} conversations broke off, the first with: {first}", outcome.bugs.0)));
+        }
+        if let Some(error) = &outcome.failure {
+            return Err(Failure::from_error(Exit::World, error)
+                .hint(format!("what was found is kept; `nightlatch scan --resume {id}` goes on")));
+        }
+        if outcome.state == State::Stopped {
+            eprintln!("stopped after {} of {} endpoints; what was found is kept", outcome.tally.done(), outcome.total);
+            eprintln!("go on with: nightlatch scan --resume {id}");
+        }
+        Ok(Found { state: outcome.state, worst: taken.worst })
+    }
+}
+
+/// What the sink has seen.
+#[derive(Debug, Default)]
+struct Taken {
+    rows: Vec<Record>,
+    count: u64,
+    worst: Option<Severity>,
+    header_written: bool,
+    output_error: Option<io::Error>,
+}
+
+impl Taken {
+    fn take(&mut self, observation: &Observation) {
+        self.count += 1;
+        self.worst = self.worst.max(Some(observation.verdict.severity));
+        self.rows.push(Record {
+            id: self.count,
+            first_seen: observation.time,
+            last_seen: observation.time,
+            times_seen: 1,
+            latest: true,
+            observation: observation.clone(),
+        });
+        if self.rows.len() >= 2 * ROWS_MAX {
+            self.trim();
+        }
+    }
+
+    /// Keeps the worst.
+    fn trim(&mut self) {
+        self.rows.sort_by_key(|record| {
+            let verdict = &record.observation.verdict;
+            let known = verdict.fingerprint.is_some();
+            std::cmp::Reverse((verdict.severity, verdict.exposure, known))
+        });
+        self.rows.truncate(ROWS_MAX);
+    }
+}
+
+/// Enriches, stores, and writes what is written as it is found.
+fn sink(
+    mut store: Box<dyn Store>,
+    enricher: Enricher,
+    output: Output,
+    taken: Arc<Mutex<Taken>>,
+) -> impl FnMut(&[Observation]) -> Result<(), SinkError> + Send {
+    move |batch| {
+        let mut batch = batch.to_vec();
+        batch.iter_mut().for_each(|observation| enricher.enrich(observation));
+        store.ingest(&batch)?;
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.output_error.is_none()
+            && let Err(error) = write(&batch, output, &mut taken.header_written)
+        {
+            // What is stored stays stored; that nobody reads the output ends the scan.
+            taken.output_error = Some(error);
+            return Err("the output cannot be written".into());
+        }
+        batch.iter().for_each(|observation| taken.take(observation));
+        Ok(())
+    }
+}
+
+fn write(batch: &[Observation], output: Output, header_written: &mut bool) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match output {
+        Output::Table => {}
+        Output::Json => batch.iter().try_for_each(|o| nightlatch_report::ndjson_line(o, &mut out))?,
+        Output::Csv => {
+            let mut csv = if std::mem::replace(header_written, true) {
+                nightlatch_report::Csv::continued(&mut out)
+            } else {
+                nightlatch_report::Csv::new(&mut out)?
+            };
+            batch.iter().try_for_each(|o| csv.write_observation(o))?;
+        }
+    }
+    out.flush()
+}
+
+/// The first Ctrl-C (or SIGTERM) stops sending, the second waits for nothing more.
+async fn stop_on_signal(cancel: Cancel, chatty: bool) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    for press in 1.. {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if press == 1 {
+            cancel.stop();
+            if chatty {
+                eprintln!("\nstopping: nothing more is sent; waiting up to 10 s for answers on their way (again to stop now)");
+            }
+        } else {
+            cancel.stop_now();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
