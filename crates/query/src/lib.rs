@@ -29,8 +29,6 @@ pub use tree::{Area, Expr, Match, Pattern, Test};
 pub use value::closed_words;
 
 #[cfg(test)]
-mod laws;
-#[cfg(test)]
 mod tests;
 
 /// Longest query, in bytes.

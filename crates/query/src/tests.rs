@@ -1,3 +1,7 @@
+//! One line for every thing the language can say, and for every mistake with its place.
+
+mod laws;
+
 use nightlatch_asset::Timestamp;
 
 use crate::{CLAUSES_MAX, DEPTH_MAX, Expr, QUERY_BYTES_MAX, QueryErrorKind as E, parse, print};
