@@ -72,11 +72,26 @@ fn run() -> Exit {
     }
 }
 
-/// The arguments, with nmap's `-iL FILE` understood: option parsers of today read it as `-i L`.
+/// The arguments, with two habits of people understood that option parsers read otherwise: nmap's `-iL FILE`, and
+/// a query that begins with a negation, `-port:22`, which becomes `!port:22` and means the same.
 fn arguments() -> impl Iterator<Item = OsString> {
-    std::env::args_os().map(|argument| {
-        if argument == "-iL" { OsString::from("--input-list") } else { argument }
-    })
+    std::env::args_os().map(understood)
+}
+
+fn understood(argument: OsString) -> OsString {
+    if argument == "-iL" {
+        return OsString::from("--input-list");
+    }
+    match argument.to_str().and_then(|text| text.strip_prefix('-')) {
+        Some(rest) if is_negated(rest) => OsString::from(format!("!{rest}")),
+        _ => argument,
+    }
+}
+
+/// A filter, a phrase or a group behind a minus sign, and no option.
+fn is_negated(rest: &str) -> bool {
+    let name_bytes = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_')).count();
+    rest.starts_with(['"', '(']) || (name_bytes > 0 && rest.as_bytes().get(name_bytes) == Some(&b':'))
 }
 
 /// The whole command tree, for completions, man pages and the reference.
@@ -87,6 +102,24 @@ pub(crate) fn command_tree() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn negations_are_queries_and_options_are_options() {
+        for (given, expected) in [
+            ("-port:22", "!port:22"),
+            ("-http.status:404", "!http.status:404"),
+            ("-\"a b\"", "!\"a b\""),
+            ("-(a OR b)", "!(a OR b)"),
+            ("-iL", "--input-list"),
+            ("-p", "-p"),
+            ("-q", "-q"),
+            ("--data", "--data"),
+            ("-", "-"),
+            ("a-b:c", "a-b:c"),
+        ] {
+            assert_eq!(understood(given.into()), expected, "{given}");
+        }
+    }
 
     #[test]
     fn the_command_tree_is_sound() {

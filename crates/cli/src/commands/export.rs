@@ -6,8 +6,10 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use flate2::{Compression, write::GzEncoder};
+use nightlatch_asset::Record;
+use nightlatch_banner::{Writer, to_banner};
 use nightlatch_store::{Selection, Snapshot};
+use nightlatch_untrusted::json;
 
 use super::question;
 use crate::{exit::Exit, failure::Failure, session::Session};
@@ -36,8 +38,12 @@ impl Export {
         let selection = question::selection(&self.query, self.history, false, session)?;
         let snapshot = session.snapshot()?;
         if self.file.as_os_str() == "-" {
-            let out = io::BufWriter::new(io::stdout().lock());
-            each_line(&*snapshot, &selection, out)?.0.flush()?;
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            each_record(&*snapshot, &selection, &mut |record| {
+                json::to_writer(&mut out, &to_banner(record)).map_err(io::Error::from)?;
+                writeln!(out)
+            })?;
+            out.flush()?;
             return Ok(Exit::Clean);
         }
         if self.file.exists() && !self.force {
@@ -63,9 +69,11 @@ impl Export {
         let failed = |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.file.display()));
         let result = (|| {
             let file = fs::File::create_new(&part).map_err(failed)?;
-            let gz = GzEncoder::new(io::BufWriter::new(file), Compression::default());
-            let (gz, lines) = each_line(snapshot, selection, gz)?;
-            let buffered = gz.finish().map_err(failed)?;
+            let mut writer = Writer::new(io::BufWriter::new(file));
+            each_record(snapshot, selection, &mut |record| writer.write(record)).map_err(|e| {
+                e.while_doing(format!("cannot write {}", self.file.display()))
+            })?;
+            let (buffered, lines) = writer.finish().map_err(failed)?;
             let file = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
             file.sync_all().map_err(failed)?;
             fs::rename(&part, &self.file).map_err(failed)?;
@@ -79,19 +87,19 @@ impl Export {
     }
 }
 
-/// Writes one line for each record; gives the writer back with the number of lines.
-fn each_line<W: Write>(snapshot: &dyn Snapshot, selection: &Selection, out: W) -> Result<(W, u64), Failure> {
-    let mut writer = nightlatch_banner::Writer::new(out);
+/// Hands each record to `write` until that fails.
+fn each_record(
+    snapshot: &dyn Snapshot,
+    selection: &Selection,
+    write: &mut dyn FnMut(&Record) -> io::Result<()>,
+) -> Result<(), Failure> {
     let mut failed = None;
-    snapshot.export(selection, &mut |record| match writer.write(&record) {
+    snapshot.export(selection, &mut |record| match write(&record) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failed = Some(error);
             ControlFlow::Break(())
         }
     })?;
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok(writer.finish()?),
-    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }

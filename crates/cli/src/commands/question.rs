@@ -14,7 +14,7 @@ pub(crate) struct Question {
     /// Words, "phrases", field:value, -negation, OR, parentheses; nothing means everything
     ///
     /// Several arguments are joined by blanks. `nightlatch search --help` names the fields.
-    #[arg(value_name = "QUERY", allow_hyphen_values = true, trailing_var_arg = false)]
+    #[arg(value_name = "QUERY")]
     query: Vec<String>,
     /// Ask every observation ever stored, not just the newest of each endpoint
     #[arg(long)]

@@ -82,11 +82,14 @@ impl Search {
                 }
                 nightlatch_report::fields(&rows, &fields, separator, &mut out)?;
             }
+            _ if rows.is_empty() => {}
             _ => nightlatch_report::table(&rows, session.style(), &mut out)?,
         }
         out.flush()?;
         let shown = rows.len() as u64;
-        if session.chatty() && shown < total {
+        if session.chatty() && total == 0 {
+            eprintln!("nothing matches");
+        } else if session.chatty() && shown < total {
             eprintln!("{shown} of {total} shown; --limit 0 shows all, --skip {} goes on", self.skip as u64 + shown);
         }
         Ok(Exit::Clean)
