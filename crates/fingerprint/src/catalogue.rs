@@ -121,6 +121,11 @@ impl<'a> Entry<'a> {
         &self.0.file.aliases
     }
 
+    /// Those that may identify beside it, whoever of the two declared it.
+    pub fn kin(self) -> impl Iterator<Item = &'a str> {
+        self.0.kin.iter().map(String::as_str)
+    }
+
     /// The file's text, as written.
     pub fn text(self) -> &'a str {
         &self.0.text

@@ -115,6 +115,22 @@ pub(crate) fn all(
     if errors.is_empty() { Ok(compiled) } else { Err(errors) }
 }
 
+/// Compiles one changed file alone, whatever is wrong with it: for asking what a predicate is good for.
+pub(crate) fn alone(fingerprint: &Fingerprint, file: File) -> Compiled {
+    let requests = fingerprint.file.request.iter();
+    let dialogues: Vec<&str> =
+        requests.filter_map(|r| Some(r.get().dialogue.as_ref()?.get().as_str())).collect();
+    let side_files: Vec<(&str, &[u8])> =
+        fingerprint.side_files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+    let source = Source { path: &fingerprint.path, text: &fingerprint.text, side_files: &side_files };
+    let known = Known { dialogues: &dialogues, complete: false };
+    let mut asks = vec![canary(), root()];
+    let mut scribe = Scribe { source: &source, known: &known, groups: &[], errors: Vec::new() };
+    let fingerprints = vec![built(&mut scribe, file, &mut asks)];
+    let habits = crate::habits::habits(&fingerprints);
+    Compiled { fingerprints, asks, habits }
+}
+
 fn canary() -> Ask {
     http("/{nonce}")
 }
@@ -146,6 +162,11 @@ fn one(scribe: &mut Scribe<'_>, asks: &mut Vec<Ask>) -> Option<Fingerprint> {
             return None;
         }
     };
+    Some(built(scribe, file, asks))
+}
+
+/// Compiles a file that has the right shape.
+fn built(scribe: &mut Scribe<'_>, file: File, asks: &mut Vec<Ask>) -> Fingerprint {
     head(scribe, &file);
     let mut parts = requests::all(scribe, &file, asks);
     rules::check_names(scribe, &file, &parts);
@@ -160,7 +181,7 @@ fn one(scribe: &mut Scribe<'_>, asks: &mut Vec<Ask>) -> Option<Fingerprint> {
     examples(scribe, &file, &parts);
     let severity = severities(scribe, &file);
     let kin = file.overlaps.iter().chain(&file.refines).map(|id| id.get().clone()).collect();
-    Some(Fingerprint {
+    Fingerprint {
         id: file.id.get().clone(),
         product: file.product.clone().unwrap_or_else(|| file.name.clone()),
         kin,
@@ -177,7 +198,7 @@ fn one(scribe: &mut Scribe<'_>, asks: &mut Vec<Ask>) -> Option<Fingerprint> {
         path: scribe.source.path.to_owned(),
         side_files: scribe.source.side_files.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec())).collect(),
         file,
-    })
+    }
 }
 
 /// Turns what the TOML reader says into a fault; the names it expected give the nearest one.

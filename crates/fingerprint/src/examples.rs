@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nightlatch_asset::{Answer, BodyEnd, Certificate, ClientCertificate, Text, Timestamp, Tls};
+use nightlatch_asset::{Answer, BodyEnd, Certificate, ClientCertificate, HttpAnswer, Text, Timestamp, Tls};
 use serde_json::Value;
 
 use crate::{
@@ -63,6 +63,13 @@ pub fn run(catalogue: &Catalogue, only: Option<&str>) -> Vec<Report> {
     reports
 }
 
+/// Reads a recorded raw response: CRLF or LF, chunks put together; `None` when it is no HTTP response.
+///
+/// - `end`: how the body ended, as far as the recording tells.
+pub fn response(raw: &[u8], end: BodyEnd) -> Option<HttpAnswer> {
+    if raw.starts_with(b"HTTP/") { exchange::http(raw, end) } else { None }
+}
+
 fn report(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Report {
     let examples = || fingerprint.file.example.iter().map(|example| example.get());
     let outcomes: Vec<_> = examples().map(|example| outcome(catalogue, fingerprint, example)).collect();
@@ -89,6 +96,25 @@ fn report(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Report {
         problems.push("no trap: an example that shares markers and must stay silent".to_owned());
     }
     Report { fingerprint: fingerprint.id.clone(), outcomes, problems }
+}
+
+/// True when every example of the only fingerprint still gives what it expects, and each state rule and finding is
+/// still reached: for asking what a predicate is good for.
+pub(crate) fn still_passes(catalogue: &Catalogue) -> bool {
+    let Some(fingerprint) = catalogue.compiled.fingerprints.first() else { return false };
+    let mut reached = BTreeSet::new();
+    for example in &fingerprint.file.example {
+        let answers = answers(catalogue, fingerprint, example.get());
+        let replay = catalogue
+            .converse(context(fingerprint, example.get()), |question| answers.get(&key(question)).cloned());
+        if !mismatches(fingerprint, example.get(), &replay.judged).is_empty() {
+            return false;
+        }
+        reached.insert(replay.judged.verdict.rule);
+    }
+    let states = 0..fingerprint.states.len();
+    states.map(|at| format!("state[{at}]")).all(|rule| reached.contains(&rule))
+        && taken_negatives(catalogue).is_empty()
 }
 
 fn outcome(catalogue: &Catalogue, fingerprint: &Fingerprint, example: &ExampleEntry) -> Outcome {

@@ -17,6 +17,10 @@ impl<T> At<T> {
         self.0.get_ref()
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+
     pub(crate) fn span(&self) -> Range<usize> {
         self.0.span()
     }
@@ -589,6 +593,7 @@ pub(crate) struct ExampleEntry {
     /// Whether the product must be identified.
     pub(crate) kind: ExampleKind,
     /// Where it comes from.
+    #[expect(dead_code, reason = "for people and for `fingerprint show`, which prints the file")]
     pub(crate) origin: String,
     /// Version of the instance it was recorded from.
     pub(crate) recorded: Option<String>,

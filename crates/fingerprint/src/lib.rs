@@ -34,10 +34,12 @@ mod exchange;
 mod file;
 mod habits;
 mod judge;
+pub mod lint;
 mod model;
 mod page;
 mod prefix_json;
 mod replay;
+mod schema;
 mod session;
 mod similarity;
 
@@ -48,6 +50,7 @@ pub use habits::Habits;
 pub use judge::{Candidate, Judged};
 pub use model::Method;
 pub use replay::Replay;
+pub use schema::schema;
 pub use session::{
     Context, DIALOGUES_MAX, QUESTIONS_MAX, Question, QuestionId, QuestionKind, SWEEP_MAX, Scheme, Session,
 };

@@ -1,28 +1,34 @@
-//! The embedded fingerprints: all compile, all examples pass.
+//! The embedded fingerprints: all compile, all examples pass, no predicate is idle, and the schema is fresh.
 
-use nightlatch_fingerprint::{Catalogue, examples};
+mod dialogues;
 
-/// Names of the dialogues that the probe holds.
-const DIALOGUES: &[&str] = &["amqp", "memcached", "mongodb", "mysql", "postgresql", "redis", "zookeeper"];
+use std::fs;
 
-fn catalogue() -> Catalogue {
-    Catalogue::embedded(DIALOGUES).unwrap_or_else(|errors| {
-        let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        panic!("fingerprints do not compile:\n{}", lines.join("\n"))
-    })
-}
+use dialogues::catalogue;
+use nightlatch_fingerprint::{examples, schema};
+
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/fingerprint.schema.json");
 
 #[test]
 fn every_example_gives_what_it_expects() {
     let mut problems = Vec::new();
     for report in examples::run(&catalogue(), None) {
-        problems.extend(report.problems.iter().map(|problem| format!("{}: {problem}", report.fingerprint)));
+        let id = report.fingerprint;
+        problems.extend(report.problems.iter().map(|problem| format!("{id}: {problem}")));
         for outcome in report.outcomes {
             let name = outcome.example;
-            problems.extend(
-                outcome.problems.iter().map(|problem| format!("{}: {name}: {problem}", report.fingerprint)),
-            );
+            problems.extend(outcome.problems.iter().map(|problem| format!("{id}: {name}: {problem}")));
         }
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn the_schema_is_fresh() {
+    let fresh = format!("{:#}\n", schema());
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(SCHEMA, &fresh).unwrap();
+    }
+    let committed = fs::read_to_string(SCHEMA).unwrap_or_default();
+    assert!(committed == fresh, "schemas/fingerprint.schema.json is stale; UPDATE=1 writes it");
 }
