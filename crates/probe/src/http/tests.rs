@@ -222,3 +222,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn recorded_answers_are_read_as_another_parser_reads_them() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/http");
+    let expected = std::fs::read_to_string(folder.join("EXPECTED.txt")).unwrap();
+    let mut compared = 0;
+    for line in expected.lines().filter(|line| !line.starts_with('#')) {
+        let (name, numbers) = line.split_once(": ").unwrap();
+        let bytes = std::fs::read(folder.join(format!("{name}.http"))).unwrap();
+        let head = numbers.ends_with(" head");
+        for step in [1, usize::MAX] {
+            let (answer, _) = read_with(Limits::default(), head, &bytes, step, Stopped::Closed);
+            let answer = answer.unwrap();
+            let found = format!("{} {} {}", answer.status, answer.headers.len(), answer.body.len());
+            assert_eq!(found, numbers.trim_end_matches(" head"), "{name}");
+            assert_eq!(answer.end, BodyEnd::Complete, "{name}");
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 27);
+}

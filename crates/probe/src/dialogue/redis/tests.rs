@@ -26,6 +26,10 @@ fn recorded_servers() {
     recorded("open", &with(identity("standalone"), &[("dbsize", json!("integer")), ("keys", json!(0))]));
     recorded("tls", &with(identity("standalone"), &[("dbsize", json!("integer")), ("keys", json!(0))]));
     recorded("acl-nopass-limited", &with(identity("standalone"), &[("dbsize", json!("noperm"))]));
+    let counted = with(identity("standalone"), &[("dbsize", json!("integer")), ("keys", json!(0))]);
+    recorded("open-dryrun", &with(counted.clone(), &[("dryrun", json!("ok"))]));
+    recorded("acl-read-only", &with(counted.clone(), &[("dryrun", json!("denied"))]));
+    recorded("acl-no-dryrun", &with(counted, &[("dryrun", json!("noperm"))]));
     recorded("sentinel-open", &identity("sentinel"));
     recorded("requirepass", &json!({ "recognised": true, "ping": "noauth" }));
     recorded("acl-default-off", &json!({ "recognised": true, "ping": "noauth" }));
