@@ -1,6 +1,9 @@
 //! `nightlatch.toml` in the data directory: what is not said on the command line.
 
-use std::path::Path;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use nightlatch_enrich::{Config as EnrichConfig, Enricher};
 use serde::Deserialize;
@@ -18,6 +21,34 @@ const CONFIG_FILE: &str = "nightlatch.toml";
 pub(crate) struct Config {
     /// Files that say where an address is and whose.
     pub(crate) enrich: EnrichConfig,
+    /// Whether and whom to ask for the names of addresses.
+    pub(crate) names: Names,
+}
+
+/// Names of addresses (PTR records). Off unless a resolver is named: the questions tell it what is scanned.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Names {
+    /// `"system"` for the first of /etc/resolv.conf, or an address with or without a port.
+    pub(crate) resolver: Option<String>,
+}
+
+impl Names {
+    /// The resolver to ask, if any.
+    pub(crate) fn resolver(&self) -> Result<Option<SocketAddr>, Failure> {
+        let Some(text) = &self.resolver else { return Ok(None) };
+        if text == "system" {
+            let path = Path::new("/etc/resolv.conf");
+            let text = crate::commands::read_text(path, CONFIG_BYTES_MAX)?;
+            let first = nightlatch_enrich::ptr::nameservers(&text).into_iter().next();
+            let none = || Failure::usage("/etc/resolv.conf names no resolver").hint("name one: resolver = \"192.0.2.53\"");
+            return first.map(Some).ok_or_else(none);
+        }
+        let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
+        parsed.map(Some).map_err(|_| {
+            Failure::usage(format!("{CONFIG_FILE}: names.resolver is `{text}`, expected \"system\" or an address"))
+        })
+    }
 }
 
 impl Config {
@@ -36,7 +67,7 @@ impl Config {
             Failure::usage(format!("{}:{line}:{column}: {}", path.display(), error.message()))
                 .excerpt(crate::commands::excerpt(&text, line, column))
         })?;
-        Ok(Self { enrich: config.enrich.relative_to(data) })
+        Ok(Self { enrich: config.enrich.relative_to(data), ..config })
     }
 
     /// Loads the files that the configuration names.

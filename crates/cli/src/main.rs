@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod exit;
 mod failure;
+mod names;
 mod progress;
 mod secret;
 mod session;

@@ -19,7 +19,7 @@ use nightlatch_scan::{
 use nightlatch_store::Store;
 use tokio::runtime::Runtime;
 
-use crate::{config::Config, exit::Exit, failure::Failure, progress, secret, session::Session};
+use crate::{config::Config, exit::Exit, failure::Failure, names::Names, progress, secret, session::Session};
 
 /// How what is found is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,7 +73,9 @@ impl Survey<'_> {
         start: Start,
         runtime: &Runtime,
     ) -> Result<Found, Failure> {
-        let enricher = Config::read(data)?.enricher()?;
+        let config = Config::read(data)?;
+        let enricher = config.enricher()?;
+        let names = Arc::new(Names::new(config.names.resolver()?));
         let hash_key = secret::secret(data)?;
         let store = self.session.writer_of(data)?;
         let journal = match journal {
@@ -96,9 +98,10 @@ impl Survey<'_> {
         let sink = sink(store, enricher, self.output, taken.clone());
         let scan = Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
         let talk = move |opened: Opened| {
-            let (prober, scope) = (prober.clone(), scope.clone());
+            let (prober, scope, names) = (prober.clone(), scope.clone(), names.clone());
             async move {
-                let permissions = scope.permissions(opened.target.socket().ip());
+                let ip = opened.target.socket().ip();
+                let permissions = scope.permissions(ip);
                 let conversation = Conversation {
                     target: opened.target,
                     name: opened.asked_as.as_deref(),
@@ -106,7 +109,10 @@ impl Survey<'_> {
                     connect_time: opened.connect_time,
                     permissions,
                 };
-                vec![prober.converse(conversation).await]
+                let (mut observation, names) = tokio::join!(prober.converse(conversation), names.of(ip));
+                let new: Vec<_> = names.into_iter().filter(|name| !observation.hostnames.contains(name)).collect();
+                observation.hostnames.extend(new);
+                vec![observation]
             }
         };
         let outcome = runtime.block_on(async {

@@ -4,6 +4,7 @@
 //! the pace allows, and tells open, closed and filtered apart. Beside it: names to addresses in bounded time,
 //! the budget of file descriptors, and reads and writes with a deadline and a cap. There is no unsafe code.
 
+mod ask_resolver;
 mod connect_error;
 mod descriptors;
 mod dialer;
@@ -11,6 +12,7 @@ mod pace;
 mod resolve;
 mod stream;
 
+pub use ask_resolver::ask_resolver;
 pub use connect_error::ConnectError;
 pub use descriptors::{Descriptors, descriptor_budget};
 pub use dialer::{Dialer, Pace};

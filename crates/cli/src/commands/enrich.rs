@@ -14,6 +14,8 @@ use crate::{config::Config, exit::Exit, failure::Failure, session::Session};
 ///   geo = ["GeoLite2-City.mmdb"]
 ///   asn = ["GeoLite2-ASN.mmdb"]
 ///   cloud = [{ provider = "aws", file = "ip-ranges.json" }]
+///   [names]
+///   resolver = "system"     # ask for PTR names; off when left out
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Enrich {

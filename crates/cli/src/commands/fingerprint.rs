@@ -6,7 +6,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueHint};
 use nightlatch_asset::nearest;
-use nightlatch_fingerprint::{Catalogue, Entry, Known, Source, examples};
+use nightlatch_fingerprint::{Catalogue, Entry, Known, Source, examples, lint};
 use nightlatch_untrusted::terminal;
 use serde_json::json;
 
@@ -43,6 +43,14 @@ enum Action {
         #[arg(value_hint = ValueHint::DirPath)]
         which: Vec<String>,
     },
+    /// Say what a fingerprint could do without, and what it lacks
+    Lint {
+        /// Identifiers, or folders with a fingerprint.toml; nothing means all that the program carries
+        #[arg(value_hint = ValueHint::DirPath)]
+        which: Vec<String>,
+    },
+    /// Print the JSON Schema of fingerprint files, for editors
+    Schema,
 }
 
 /// Largest fingerprint or side file that is read, in bytes.
@@ -55,6 +63,11 @@ impl Fingerprint {
             Action::List { json } => list(*json, session, &mut out)?,
             Action::Show { id } => show(id, &mut out)?,
             Action::Test { which } => test(which, &mut out)?,
+            Action::Lint { which } => lint_all(which, &mut out)?,
+            Action::Schema => {
+                writeln!(out, "{:#}", nightlatch_fingerprint::schema())?;
+                Exit::Clean
+            }
         };
         out.flush()?;
         Ok(exit)
@@ -121,6 +134,19 @@ fn test(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
     })?;
     writeln!(out, "{passed} passed, {failed} failed")?;
     Ok(if failed > 0 { Exit::Findings } else { Exit::Clean })
+}
+
+fn lint_all(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut warnings = 0;
+    each(which, &mut |catalogue, only| {
+        for warning in lint::run(catalogue, only) {
+            warnings += 1;
+            writeln!(out, "{}:{}:{}: {}", terminal(&warning.path), warning.line, warning.column, terminal(&warning.message))?;
+        }
+        Ok(())
+    })?;
+    writeln!(out, "{warnings} warnings")?;
+    Ok(if warnings > 0 { Exit::Findings } else { Exit::Clean })
 }
 
 /// Calls `work` for everything named: with the program's own catalogue for identifiers, with a catalogue that holds
