@@ -114,9 +114,10 @@ impl Dialogue for Redis {
 
     fn interrupted(&mut self, stopped: Stopped) -> Step {
         // A server in protected mode speaks, closes, and may reset us over our question before its words are
-        // read: listen once without asking.
+        // read: listen once without asking. An orderly end without a word loses none, and waiting there would
+        // cost every other service that dislikes the question the whole patience.
         let unheard = self.asking == Question::Ping && !self.inbox.heard() && !self.listened;
-        if unheard && matches!(stopped, Stopped::Reset | Stopped::Closed) {
+        if unheard && stopped == Stopped::Reset {
             (self.asking, self.listened) = (Question::Listen, true);
             return Step::Reconnect;
         }
