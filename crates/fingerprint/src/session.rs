@@ -26,6 +26,9 @@ pub const SWEEP_MAX: usize = 40;
 /// Binary dialogues tried on one port: all that the probe holds today, so that a service is found on any port; a bound
 /// for the day when there are many.
 pub const DIALOGUES_MAX: usize = 12;
+/// Dialogues tried before all others of the same rank. They begin with a line of text: a server that expects binary ends
+/// such a connection at once, whereas one that expects lines waits for the rest of a binary message until time is up.
+const TEXT_FIRST: &[&str] = &["redis", "memcached", "zookeeper"];
 /// Failures in a row after which a server that answered before is left alone.
 const FAILURES_MAX: usize = 3;
 
@@ -361,7 +364,11 @@ impl Session {
             }
         }
         let mut ranked: Vec<_> = best.into_iter().collect();
-        ranked.sort_by_key(|(slot, rank)| (Reverse(*rank), *slot));
+        let place = |slot: Slot| {
+            let name = dialogue_name(&self.compiled, slot);
+            TEXT_FIRST.iter().position(|text| name == Some(text)).unwrap_or(TEXT_FIRST.len())
+        };
+        ranked.sort_by_key(|(slot, rank)| (Reverse(*rank), place(*slot), *slot));
         ranked.into_iter().map(|(slot, (hinted, listed))| (hinted || listed, slot)).collect()
     }
 
