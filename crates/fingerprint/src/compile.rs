@@ -115,8 +115,8 @@ pub(crate) fn all(
     if errors.is_empty() { Ok(compiled) } else { Err(errors) }
 }
 
-/// Compiles one changed file alone, whatever is wrong with it: for asking what a predicate is good for.
-pub(crate) fn alone(fingerprint: &Fingerprint, file: File) -> Compiled {
+/// Compiles one changed file alone: for asking what a predicate is good for. `None` when the loader refuses it.
+pub(crate) fn alone(fingerprint: &Fingerprint, file: File) -> Option<Compiled> {
     let requests = fingerprint.file.request.iter();
     let dialogues: Vec<&str> =
         requests.filter_map(|r| Some(r.get().dialogue.as_ref()?.get().as_str())).collect();
@@ -125,10 +125,11 @@ pub(crate) fn alone(fingerprint: &Fingerprint, file: File) -> Compiled {
     let source = Source { path: &fingerprint.path, text: &fingerprint.text, side_files: &side_files };
     let known = Known { dialogues: &dialogues, complete: false };
     let mut asks = vec![canary(), root()];
-    let mut scribe = Scribe { source: &source, known: &known, groups: &[], errors: Vec::new() };
+    let groups = [file.group.get().clone()];
+    let mut scribe = Scribe { source: &source, known: &known, groups: &groups, errors: Vec::new() };
     let fingerprints = vec![built(&mut scribe, file, &mut asks)];
     let habits = crate::habits::habits(&fingerprints);
-    Compiled { fingerprints, asks, habits }
+    scribe.errors.is_empty().then_some(Compiled { fingerprints, asks, habits })
 }
 
 fn canary() -> Ask {

@@ -5,7 +5,7 @@ mod dialogues;
 use std::fs;
 
 use dialogues::catalogue;
-use nightlatch_fingerprint::{examples, schema};
+use nightlatch_fingerprint::{examples, lint, schema};
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/fingerprint.schema.json");
 
@@ -21,6 +21,12 @@ fn every_example_gives_what_it_expects() {
         }
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn every_predicate_is_needed_or_justified() {
+    let warnings: Vec<_> = lint::run(&catalogue(), None).iter().map(ToString::to_string).collect();
+    assert!(warnings.is_empty(), "{} warnings:\n{}", warnings.len(), warnings.join("\n"));
 }
 
 #[test]

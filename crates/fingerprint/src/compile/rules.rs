@@ -201,6 +201,9 @@ pub(super) fn findings(scribe: &mut Scribe<'_>, file: &File, parts: &Parts) -> V
         if findings.iter().any(|finding| finding.id == *at.id.get()) {
             scribe.report(at.id.span(), Fault::Duplicate { what: "finding", word: at.id.get().clone() });
         }
+        if at.all.is_empty() && at.any.is_empty() {
+            scribe.rule(entry.span(), "a finding needs `all` or `any`");
+        }
         let Some(severity) = scribe.severity(at.severity.get(), at.severity.span()) else { continue };
         findings.push(FindingRule {
             id: at.id.get().clone(),
