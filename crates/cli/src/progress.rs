@@ -56,7 +56,7 @@ fn text(now: &Snapshot) -> String {
     let share = if now.total == 0 { 100.0 } else { done as f64 * 100.0 / now.total as f64 };
     let eta = now.eta.map_or_else(|| "--:--".to_owned(), clock);
     format!(
-        "{share:5.1} %  {} of {}  {} /s  open {}  identified {}  ETA {eta}",
+        "{share:5.1} %  {} of {}  {}/s  open {}  known {}  ETA {eta}",
         short(done),
         short(now.total),
         short(now.rate as u64),
@@ -68,8 +68,9 @@ fn text(now: &Snapshot) -> String {
 fn short(number: u64) -> String {
     match number {
         0..=99_999 => number.to_string(),
-        100_000..=9_999_999 => format!("{} k", number / 1_000),
-        _ => format!("{} M", number / 1_000_000),
+        100_000..=9_999_999 => format!("{}k", number / 1_000),
+        10_000_000..=9_999_999_999 => format!("{}M", number / 1_000_000),
+        _ => format!("{}G", number / 1_000_000_000),
     }
 }
 

@@ -66,6 +66,27 @@ const AFTER: [Field; 36] = [
 /// Longest value of one cell, in bytes; spreadsheets take 32,767 characters.
 const CELL_BYTES_MAX: usize = 32_000;
 
+/// Writes chosen fields as CSV, with a header; cells are neutralised as in [`Csv::write`].
+///
+/// # Errors
+/// What `out` reports.
+pub fn csv_of<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+    fields: &[Field],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+    writeln!(out, "{}", names.join(","))?;
+    for record in records {
+        let mut csv = Csv::continued(&mut *out);
+        for (position, field) in fields.iter().enumerate() {
+            let end = if position + 1 == fields.len() { "\n" } else { "," };
+            csv.cell(&field_text(record, *field), end)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes records as CSV: a header, then one line a record, RFC 4180 quoting, line feeds.
 pub struct Csv<'w> {
     out: &'w mut dyn Write,

@@ -16,7 +16,7 @@ mod runs;
 mod style;
 mod table;
 
-pub use csv::{Csv, csv};
+pub use csv::{Csv, csv, csv_of};
 pub use facets::{Bar, FacetView, facets};
 pub use fields::{field_text, fields, fields_header};
 pub use host::host;

@@ -75,13 +75,8 @@ impl Search {
         match (self.json, self.csv, fields.is_empty()) {
             (true, ..) => nightlatch_report::ndjson(&rows, &mut out)?,
             (_, true, true) => nightlatch_report::csv(&rows, &mut out)?,
-            (_, csv, false) => {
-                let separator = if csv { "," } else { "\t" };
-                if csv {
-                    nightlatch_report::fields_header(&fields, separator, &mut out)?;
-                }
-                nightlatch_report::fields(&rows, &fields, separator, &mut out)?;
-            }
+            (_, true, false) => nightlatch_report::csv_of(&rows, &fields, &mut out)?,
+            (_, false, false) => nightlatch_report::fields(&rows, &fields, "\t", &mut out)?,
             _ if rows.is_empty() => {}
             _ => nightlatch_report::table(&rows, session.style(), &mut out)?,
         }

@@ -56,7 +56,11 @@ pub(super) async fn hold(
         };
     }
     line.hang_up().await;
-    conversation.finish(Stopped::Enough)
+    match conversation.finish(Stopped::Enough) {
+        // Said at the first read, after a handshake that seemed to succeed.
+        Answer::Failed(_) if line.demands_certificate() => Answer::Failed(Failure::ClientCertificate),
+        answer => answer,
+    }
 }
 
 async fn send(line: &mut Line<'_>, bytes: &[u8], patience: Duration) -> Result<(), Stopped> {
@@ -70,6 +74,13 @@ async fn wait(line: &mut Line<'_>, conversation: &mut Conversation, patience: Du
     let Some((channel, buffer)) = line.parts() else { return conversation.interrupted(Stopped::Closed) };
     match channel.read(buffer, until).await {
         Piece::Bytes(bytes) => conversation.receive(bytes),
-        Piece::End(stopped, _) => conversation.interrupted(stopped),
+        Piece::End(stopped, error) => {
+            // A bare end means nothing here: a server that merely asks for a certificate may hang up on bytes
+            // that it does not understand.
+            if error.is_some() {
+                line.refused(stopped.failure(), stopped, error);
+            }
+            conversation.interrupted(stopped)
+        }
     }
 }

@@ -248,8 +248,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// In TLS 1.3 a server that demands a certificate says so at the first read.
-    fn refused(&mut self, failure: Failure, stopped: Stopped, error: Option<std::io::Error>) -> Failure {
+    /// In TLS 1.3 a server that demands a certificate says so at the first read: gives the failure that is meant.
+    pub(super) fn refused(
+        &mut self,
+        failure: Failure,
+        stopped: Stopped,
+        error: Option<std::io::Error>,
+    ) -> Failure {
         let Some(tls) = self.tls.as_mut().filter(|_| self.wrapping == Wrapping::Tls) else { return failure };
         if !matches!(failure, Failure::Closed | Failure::Reset) {
             return failure;

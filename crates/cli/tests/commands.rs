@@ -1,0 +1,230 @@
+//! The binary as people meet it: exit codes, messages, files left alone.
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn nightlatch(data: &Path, arguments: &[&str]) -> Run {
+    let output = command(data).args(arguments).stdin(Stdio::null()).output().unwrap();
+    run(&output)
+}
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nightlatch"));
+    command.env_clear().env("NIGHTLATCH_DATA", data).env("COLUMNS", "80").env("LANG", "C.UTF-8");
+    command
+}
+
+fn run(output: &Output) -> Run {
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout.clone()).unwrap(),
+        err: String::from_utf8(output.stderr.clone()).unwrap(),
+    }
+}
+
+/// A server that greets with terminal escapes, formulas and overrides, on a port of its own.
+fn hostile_server() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().take(64).flatten() {
+            let mut stream = stream;
+            let page = "<title>\x1b]0;owned\x07\u{202e}=cmd|' /C calc'!A0</title>";
+            let head = "HTTP/1.1 200 OK\r\nServer: =1+1\x1b[31m\u{9b}31m,\"x\"\r\nContent-Type: text/html\r\nConnection: close";
+            let answer = format!("{head}\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+            let mut request = [0; 4096];
+            // A client that goes away early is none of this test's business.
+            let _ = std::io::Read::read(&mut stream, &mut request);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+/// A terminal obeys none of it: no control character but the line feed, and no character that turns text around.
+fn assert_harmless(text: &str, what: &str) {
+    let bad = text.chars().find(|c| *c != '\n' && *c != '\t' && nightlatch_untrusted::is_dangerous(*c));
+    assert_eq!(bad, None, "{what}: {text:?}");
+}
+
+#[test]
+fn what_a_server_says_is_harmless_at_every_exit() {
+    let data = tempfile::tempdir().unwrap();
+    let target = format!("127.0.0.1:{}", hostile_server());
+    let scan = nightlatch(data.path(), &["scan", &target]);
+    assert_eq!(scan.code, 0, "{}", scan.err);
+    assert!(scan.out.contains("(http)"), "{}", scan.out);
+    let file = data.path().join("out.json.gz");
+    let file = file.to_str().unwrap();
+    for arguments in [
+        vec!["search", ""],
+        vec!["search", "", "--json"],
+        vec!["search", "", "--csv"],
+        vec!["search", "", "--fields", "http.server,http.title,ip"],
+        vec!["search", "", "--fields", "http.server,http.title,ip", "--csv"],
+        vec!["stats", "--facets", "http.server,http.title"],
+        vec!["stats", "--facets", "http.server,http.title", "--json"],
+        vec!["host", "127.0.0.1"],
+        vec!["host", "127.0.0.1", "--json"],
+        vec!["export", "", "-"],
+        vec!["export", "", file],
+        vec!["scan", &target, "--json"],
+        vec!["scan", &target, "--csv"],
+        vec!["search", "\u{1b}[31m:x"],
+        vec!["import", "/nonexistent/\u{1b}[31m"],
+        vec!["runs"],
+    ] {
+        let run = nightlatch(data.path(), &arguments);
+        assert!(run.code == 0 || run.code == 2, "{arguments:?}: {}", run.err);
+        assert_harmless(&run.out, &format!("{arguments:?} out"));
+        assert_harmless(&run.err, &format!("{arguments:?} err"));
+        if arguments.contains(&"--csv") {
+            let formula = run.out.split(['\n', ',']).find(|cell| cell.trim_matches('"').starts_with(['=', '@']));
+            assert_eq!(formula, None, "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn mistakes_end_with_code_2_and_say_what_to_do() {
+    let data = tempfile::tempdir().unwrap();
+    let scope = data.path().join("scope.toml");
+    std::fs::write(&scope, "[[block]]\nnet = \"192.0.2.0/24\"\nownr = \"me\"\n").unwrap();
+    let list = data.path().join("targets.txt");
+    std::fs::write(&list, "127.0.0.1\nnot a target/99\n").unwrap();
+    let (scope, list) = (scope.to_str().unwrap(), list.to_str().unwrap());
+    let empty = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (vec!["scan"], "required"),
+        (vec!["scan", "127.0.0.1", "--rat", "5"], "--rate"),
+        (vec!["scan", "127.0.0.1", "--ports", "kubernets"], "did you mean `kubernetes`?"),
+        (vec!["scan", "127.0.0.1", "--ports", "70000"], "70000"),
+        (vec!["scan", "192.0.2.1"], "[[block]]"),
+        (vec!["scan", "224.0.0.1"], "multicast"),
+        (vec!["scan", "127.0.0.1", "--scope", scope], "owner"),
+        (vec!["scan", "127.0.0.1", "--scope", "/nonexistent/scope.toml"], "/nonexistent/scope.toml"),
+        (vec!["scan", "--input-list", list], "targets.txt:2:"),
+        (vec!["scan", "-iL", list], "targets.txt:2:"),
+        (vec!["scan", "--resume", "nope"], "nope"),
+        (vec!["search", "prodct:x"], "did you mean `product`?"),
+        (vec!["search", "port:80x"], "port"),
+        (vec!["search", "(a"], "parenthesis"),
+        (vec!["count", "x"], "no nightlatch data"),
+        (vec!["stats", "--facets", "data"], "data"),
+        (vec!["stats", "--facets", "country:0"], "country:0"),
+        (vec!["fingerprint", "show", "etdc"], "did you mean `etcd`?"),
+        (vec!["import", "/nonexistent"], "/nonexistent"),
+        (vec!["host", "300.1.1.1"], "300.1.1.1"),
+    ] {
+        let run = nightlatch(empty.path(), &arguments);
+        assert_eq!(run.code, 2, "{arguments:?}: {}", run.err);
+        assert!(run.err.contains(expected), "{arguments:?} lacks {expected:?}: {}", run.err);
+        assert!(run.out.is_empty(), "{arguments:?}: {}", run.out);
+    }
+    assert!(!empty.path().join("MANIFEST").exists(), "a refused command left a store behind");
+}
+
+#[test]
+fn a_broken_configuration_is_named_with_line_and_column() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("nightlatch.toml"), "[enrich]\ngeo = []\ngeoo = []\n").unwrap();
+    let run = nightlatch(data.path(), &["enrich", "status"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("nightlatch.toml:3:1") && run.err.contains("geoo"), "{}", run.err);
+    std::fs::write(data.path().join("nightlatch.toml"), "[enrich]\ngeo = [\"missing.mmdb\"]\n").unwrap();
+    let run = nightlatch(data.path(), &["scan", "127.0.0.1:9"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(run.err.contains("missing.mmdb"), "{}", run.err);
+}
+
+#[test]
+fn severity_decides_the_exit_code() {
+    let data = tempfile::tempdir().unwrap();
+    let target = format!("127.0.0.1:{}", hostile_server());
+    assert_eq!(nightlatch(data.path(), &["scan", &target, "--fail-on", "critical"]).code, 0);
+    assert_eq!(nightlatch(data.path(), &["scan", &target, "--fail-on", "info"]).code, 1);
+    assert_eq!(nightlatch(data.path(), &["scan", &target, "--fail-on", "awful"]).code, 2);
+}
+
+#[test]
+fn a_second_writer_is_told_who_holds_the_directory() {
+    let data = tempfile::tempdir().unwrap();
+    let mut scanning = command(data.path())
+        .args(["scan", "127.0.0.0/16", "--ports", "9", "--rate", "50"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let holder = scanning.id().to_string();
+    let until = Instant::now() + Duration::from_secs(60);
+    // The store is there once its manifest is; before that a second scan might be the first.
+    let holds = || {
+        std::fs::read_to_string(data.path().join("LOCK")).is_ok_and(|text| text.trim() == holder)
+            && data.path().join("MANIFEST").exists()
+    };
+    while !holds() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let refused = nightlatch(data.path(), &["scan", "127.0.0.1:9"]);
+    let count = nightlatch(data.path(), &["count"]);
+    scanning.kill().unwrap();
+    scanning.wait().unwrap();
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(refused.err.contains(&format!("process {}", scanning.id())), "{}", refused.err);
+    assert_eq!((count.code, count.out.trim()), (0, "0"), "readers are never locked out: {}", count.err);
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_found_and_says_how_to_go_on() {
+    let data = tempfile::tempdir().unwrap();
+    let target = hostile_server();
+    let ports = format!("9,{target}");
+    let child = command(data.path())
+        .args(["scan", "127.0.0.0/28", "--ports", &ports, "--rate", "4"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_secs(3));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(),
+        rustix::process::Signal::INT,
+    )
+    .unwrap();
+    let stopped = run(&child.wait_with_output().unwrap());
+    assert_eq!(stopped.code, 130, "{}", stopped.err);
+    let resume = stopped.err.lines().find_map(|line| line.split("--resume ").nth(1)).unwrap().trim();
+    let resumed = nightlatch(data.path(), &["scan", "--resume", resume]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    // 127.0.0.0 is no host address; every other one of the block is asked once, on both ports.
+    let runs = nightlatch(data.path(), &["runs", "--json"]);
+    let record: serde_json::Value = serde_json::from_str(runs.out.trim()).unwrap();
+    assert_eq!(record["state"], "finished");
+    let tally: u64 = record["tally"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(Some(tally), record["endpoints"].as_u64());
+    assert_eq!(record["tally"]["open"], 1, "{}", runs.out);
+}
+
+#[test]
+fn completions_and_man_pages_are_written() {
+    let data = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let run = nightlatch(data.path(), &["completions", shell]);
+        assert!(run.code == 0 && run.out.contains("nightlatch"), "{shell}");
+    }
+    let dir = data.path().join("man");
+    assert_eq!(nightlatch(data.path(), &["man", dir.to_str().unwrap()]).code, 0);
+    assert!(std::fs::read_to_string(dir.join("nightlatch-scan.1")).unwrap().contains("TARGET"));
+}
