@@ -1,7 +1,8 @@
 //! The official `shodan` command line reads what we export, and we read what it writes.
 //!
-//! Needs the client (`pip install -r crates/banner/tests/requirements.txt`), found by the environment
-//! variable `SHODAN` or on the path. Run by `./test` with `--ignored`; without the client it fails.
+//! Needs the client (from PyPI: `shodan`, and a `setuptools` that still has `pkg_resources`), found by the
+//! environment variable `SHODAN`, beside the interpreter in `NIGHTLATCH_PYTHON`, or on the path. Run by
+//! `./test` with `--ignored`; without the client it fails.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test, also in the functions around it")]
 
@@ -14,7 +15,7 @@ use nightlatch_asset::{Observation, Record, Text};
 use nightlatch_banner::{Reader, Writer, from_banner};
 use nightlatch_untrusted::hostile;
 
-const NEEDED: &str = "needs the official client: `pip install -r crates/banner/tests/requirements.txt`, \
+const NEEDED: &str = "needs the official client: `pip install shodan==1.31.0 'setuptools<81'`, \
                       then put it on the path or name it in SHODAN";
 
 fn record(observation: Observation) -> Record {
@@ -51,9 +52,19 @@ fn export(path: &Path) -> Vec<Observation> {
     all
 }
 
+fn client() -> String {
+    if let Ok(client) = std::env::var("SHODAN") {
+        return client;
+    }
+    match std::env::var("NIGHTLATCH_PYTHON") {
+        Ok(python) => Path::new(&python).with_file_name("shodan").to_string_lossy().into_owned(),
+        Err(_) => "shodan".to_owned(),
+    }
+}
+
 /// Runs the client with a home of its own, so that it finds no key and leaves nothing behind.
 fn shodan(home: &Path, arguments: &[&str]) -> String {
-    let client = std::env::var("SHODAN").unwrap_or_else(|_| "shodan".to_owned());
+    let client = client();
     let output = Command::new(&client)
         .args(arguments)
         .env("HOME", home)
