@@ -10,11 +10,10 @@ use std::{
     env,
     error::Error,
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpListener},
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr},
     process::{Child, Command, Stdio},
     sync::Arc,
-    thread,
     time::Duration,
 };
 
@@ -22,7 +21,12 @@ use nightlatch_asset::{Observation, Timestamp};
 use nightlatch_netio::{Dialer, Pace, read_more, write_all};
 use nightlatch_scan::{Cancel, Journal, Opened, Plan, Progress, Scan, Start};
 use nightlatch_scope::{PortSet, Scope, Target, TargetSetBuilder};
-use tokio::time::Instant;
+use socket2::{Domain, Socket, Type};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::Instant,
+};
 
 /// A port that nobody listens on: discard, RFC 863.
 const CLOSED: u16 = 9;
@@ -110,24 +114,26 @@ fn start_server() -> Result<(Child, u16), Failure> {
 }
 
 fn serve() -> Result<(), Failure> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    println!("{}", listener.local_addr()?.port());
-    let threads: Vec<_> = (0..8)
-        .map(|_| {
-            let listener = listener.try_clone()?;
-            Ok(thread::spawn(move || {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    let mut request = [0; 512];
-                    // A scanner that was stopped may be gone; the next one is served all the same.
-                    let _ = stream.read(&mut request).and_then(|_| stream.write_all(ANSWER));
+    // All endpoints share this listener, so its backlog must hold what each would hold by itself.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
+    socket.listen(4096)?;
+    socket.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(socket.into())?;
+        println!("{}", listener.local_addr()?.port());
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                let mut request = [0; 512];
+                // A scanner that was stopped may be gone; the next one is served all the same.
+                if stream.read(&mut request).await.is_ok() {
+                    let _ = stream.write_all(ANSWER).await;
                 }
-            }))
-        })
-        .collect::<Result<_, std::io::Error>>()?;
-    for thread in threads {
-        thread.join().map_err(|_| "a server thread panicked")?;
-    }
-    Ok(())
+            });
+        }
+    })
 }
 
 /// Processor time of this process, user and system. Source: proc(5), `stat` fields 14 and 15, in 1/100 s.

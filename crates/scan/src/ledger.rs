@@ -143,6 +143,10 @@ impl Ledger {
         self.low == self.total
     }
 
+    pub(crate) fn is_handed_out(&self) -> bool {
+        self.next >= self.total
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }

@@ -15,7 +15,8 @@ pub struct Plan {
     pub scope: Arc<Scope>,
     /// Key of the shuffled order. A run that is resumed needs the same one.
     pub seed: [u64; 2],
-    /// Most endpoints asked at a time; fewer where file descriptors are short. Bounds how fast silent
+    /// Most endpoints asked at a time; fewer where file descriptors are short, and while so many answer that
+    /// connections would wait for their conversation. Bounds how fast silent
     /// networks are swept: `concurrency / (connect_patience * (1 + retries))` endpoints a second.
     pub concurrency: usize,
     /// Most conversations at a time; bounds memory, since each may hold a few hundred kilobytes.

@@ -1,6 +1,9 @@
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -100,6 +103,9 @@ pub(crate) struct Shared {
     pub(crate) cancel: Cancel,
     pub(crate) conversations: Semaphore,
     pub(crate) bugs: Mutex<(u64, Option<String>)>,
+    /// Endpoints begun in this session, and how many of them accepted the connection.
+    pub(crate) begun: AtomicU64,
+    pub(crate) opened: AtomicU64,
     failure: Mutex<Option<ScanError>>,
 }
 
@@ -108,6 +114,18 @@ impl Shared {
     pub(crate) fn fail(&self, error: ScanError) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.cancel.stop_now();
+    }
+
+    /// Twice as many workers as there are, if that many would still find no more open ports at a time than
+    /// there may be conversations; else as many as there are.
+    fn workers_wanted(&self, now: usize) -> usize {
+        let (begun, opened) = (self.begun.load(Ordering::Relaxed), self.opened.load(Ordering::Relaxed));
+        // Too few to judge by: leave it.
+        if begun < now as u64 / 2 || self.cancel.is_stopping() || self.ledger().is_handed_out() {
+            return now;
+        }
+        let expected_open = (now as u128 * 2) * u128::from(opened + 1) / u128::from(begun.max(1));
+        if expected_open <= self.plan.conversations as u128 { now * 2 } else { now }
     }
 
     pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
@@ -121,6 +139,8 @@ pub(crate) struct Answered {
     pub(crate) observations: Vec<Observation>,
 }
 
+/// How often the number of workers is looked at.
+const GROW_EVERY: Duration = Duration::from_millis(50);
 /// Conversations whose observations wait for the sink; when as many wait, the scan does too.
 const QUEUE: usize = 1024;
 
@@ -154,6 +174,8 @@ impl Scan {
             progress,
             cancel,
             bugs: Mutex::default(),
+            begun: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
             failure: Mutex::default(),
             plan,
         });
@@ -164,7 +186,7 @@ impl Scan {
         let (answers, answered) = mpsc::channel(QUEUE);
         let storing = keeper::store(keeper.clone(), answered, sink);
         match workers_for(&shared, left) {
-            Ok(count) => send_all(&shared, count, Arc::new(prober), answers).await,
+            Ok(most) => send_all(&shared, most, Arc::new(prober), answers).await,
             Err(error) => {
                 drop(answers);
                 shared.fail(ScanError::Descriptors(error));
@@ -181,18 +203,23 @@ impl Scan {
     }
 }
 
-/// Runs `count` workers until everything was asked, or the scan is stopped and its grace is over.
-async fn send_all<P, F>(shared: &Arc<Shared>, count: usize, prober: Arc<P>, answers: mpsc::Sender<Answered>)
+/// Runs at most `most` workers until everything was asked, or the scan is stopped and its grace is over.
+///
+/// It begins with as many as there may be conversations. Connections beyond that would stand open and idle if
+/// all answered, so more are started only as the targets turn out to be closed or silent; the order being
+/// shuffled, what was seen so far stands for the rest.
+async fn send_all<P, F>(shared: &Arc<Shared>, most: usize, prober: Arc<P>, answers: mpsc::Sender<Answered>)
 where
     P: Fn(Opened) -> F + Send + Sync + 'static,
     F: Future<Output = Vec<Observation>> + Send + 'static,
 {
     let mut workers = JoinSet::new();
-    for _ in 0..count {
-        workers.spawn(worker::work(shared.clone(), prober.clone(), answers.clone()));
-    }
-    drop(answers);
-    let all = async { while workers.join_next().await.is_some() {} };
+    let spawn = |workers: &mut JoinSet<()>, more: usize| {
+        for _ in 0..more {
+            workers.spawn(worker::work(shared.clone(), prober.clone(), answers.clone()));
+        }
+    };
+    spawn(&mut workers, most.min(shared.plan.conversations.max(1)));
     let given_up = async {
         shared.cancel.stopping().await;
         tokio::select! {
@@ -200,9 +227,17 @@ where
             () = shared.cancel.stopping_now() => {}
         }
     };
-    tokio::select! {
-        () = all => return,
-        () = given_up => {}
+    tokio::pin!(given_up);
+    let mut growing = tokio::time::interval(GROW_EVERY);
+    loop {
+        tokio::select! {
+            ended = workers.join_next() => if ended.is_none() { return },
+            _ = growing.tick(), if workers.len() < most => {
+                let more = shared.workers_wanted(workers.len()).min(most).saturating_sub(workers.len());
+                spawn(&mut workers, more);
+            }
+            () = &mut given_up => break,
+        }
     }
     workers.shutdown().await;
 }

@@ -2,7 +2,7 @@ use std::{
     any::Any,
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::Poll,
     time::Duration,
 };
@@ -56,6 +56,7 @@ where
                 () = shared.cancel.stopping() => return,
             },
             Next::Position(position) => {
+                shared.begun.fetch_add(1, Ordering::Relaxed);
                 let _in_flight = InFlight::begin(&shared);
                 ask(&shared, &*prober, &answers, position).await;
             }
@@ -98,6 +99,7 @@ where
         Connected::Not(fate) => return settle(shared, position, fate),
         Connected::Unknown => return,
     };
+    shared.opened.fetch_add(1, Ordering::Relaxed);
     let asked_as = targets.asked_as(target.socket()).map(|name| name.as_str().to_owned());
     let opened = Opened { target, asked_as, stream, connect_time };
     let Ok(_permit) = shared.conversations.acquire().await else { return };

@@ -16,6 +16,7 @@ use nightlatch_asset::{Observation, Text, Timestamp, Transport, Verdict};
 use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{Cancel, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start};
 use nightlatch_scope::{PortSet, Scope, Target, TargetSet, TargetSetBuilder};
+use socket2::{Domain, Socket, Type};
 
 /// One listener on all of 127.0.0.0/8, which remembers which address was asked how often.
 pub(crate) struct Street {
@@ -27,7 +28,11 @@ pub(crate) struct Street {
 
 impl Street {
     pub(crate) fn open() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        // All addresses share this listener, so its backlog must hold what each would hold by itself.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).unwrap();
+        socket.listen(4096).unwrap();
+        let listener = TcpListener::from(socket);
         let port = listener.local_addr().unwrap().port();
         let asked: Arc<Mutex<HashMap<IpAddr, u32>>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
