@@ -33,9 +33,11 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>, String> {
     let mut problems = Vec::new();
     for room in PURE {
         for file in sources(&root.join("crates").join(room).join("src"))? {
-            let text = fs::read_to_string(&file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+            let text =
+                fs::read_to_string(&file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
             for (line, what) in impurities(&text) {
-                problems.push(format!("{}:{line}: `{room}` is pure and must not touch {what}", file.display()));
+                problems
+                    .push(format!("{}:{line}: `{room}` is pure and must not touch {what}", file.display()));
             }
         }
     }

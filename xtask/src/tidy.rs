@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn differences_are_seen_both_ways() {
-        let map = allowed("# x\n## Rooms\n| room | for | may use |\n| --- | --- | --- |\n| a | x | b c |\n| gone | x | |\n");
+        let map = allowed(
+            "# x\n## Rooms\n| room | for | may use |\n| --- | --- | --- |\n| a | x | b c |\n| gone | x | |\n",
+        );
         let house = Graph::from([
             ("a".into(), BTreeSet::from(["b".into(), "d".into()])),
             ("new".into(), BTreeSet::new()),

@@ -251,13 +251,17 @@ impl Field {
             }
             Self::CloudProvider => o.cloud.iter().for_each(|c| text(c.provider.raw())),
             Self::CloudRegion => o.cloud.iter().filter_map(|c| c.region.as_ref()).for_each(|t| text(t.raw())),
-            Self::CloudService => o.cloud.iter().filter_map(|c| c.service.as_ref()).for_each(|t| text(t.raw())),
+            Self::CloudService => {
+                o.cloud.iter().filter_map(|c| c.service.as_ref()).for_each(|t| text(t.raw()))
+            }
             Self::Hostname => o.hostnames.iter().for_each(|t| text(t.raw())),
             Self::Domain => o.domains.iter().for_each(|t| text(t.raw())),
             Self::HttpStatus => o.http.iter().for_each(|h| sink(Value::Number(h.status.into()))),
             Self::HttpTitle => o.http.iter().filter_map(|h| h.title.as_ref()).for_each(|t| text(t.raw())),
             Self::HttpServer => o.http.iter().filter_map(|h| h.server.as_ref()).for_each(|t| text(t.raw())),
-            Self::HttpLocation => o.http.iter().filter_map(|h| h.location.as_ref()).for_each(|t| text(t.raw())),
+            Self::HttpLocation => {
+                o.http.iter().filter_map(|h| h.location.as_ref()).for_each(|t| text(t.raw()))
+            }
             Self::HttpHtmlHash => o.http.iter().for_each(|h| sink(Value::Number(h.html_hash.into()))),
             Self::HttpHeadersHash => o.http.iter().for_each(|h| sink(Value::Number(h.headers_hash.into()))),
             Self::HttpFaviconHash => o
@@ -274,8 +278,12 @@ impl Field {
             Self::SslCipher => o.tls.iter().filter_map(|t| t.cipher.as_ref()).for_each(|t| text(t.raw())),
             Self::SslAlpn => o.tls.iter().filter_map(|t| t.alpn.as_ref()).for_each(|t| text(t.raw())),
             Self::SslClientCertificate => o.tls.iter().for_each(|t| text(t.client_certificate.as_str())),
-            Self::SslSubjectCn => leaf(record).filter_map(|c| c.subject_cn.as_ref()).for_each(|t| text(t.raw())),
-            Self::SslIssuerCn => leaf(record).filter_map(|c| c.issuer_cn.as_ref()).for_each(|t| text(t.raw())),
+            Self::SslSubjectCn => {
+                leaf(record).filter_map(|c| c.subject_cn.as_ref()).for_each(|t| text(t.raw()))
+            }
+            Self::SslIssuerCn => {
+                leaf(record).filter_map(|c| c.issuer_cn.as_ref()).for_each(|t| text(t.raw()))
+            }
             Self::SslSan => leaf(record).flat_map(|c| &c.sans).for_each(|t| text(t.raw())),
             Self::SslSerial => leaf(record).for_each(|c| text(c.serial.raw())),
             Self::SslFingerprint => leaf(record).for_each(|c| {

@@ -19,7 +19,8 @@ pub(crate) fn embedded() -> Result<Catalogue, Failure> {
 
 /// All faults of fingerprint files, one a line.
 pub(crate) fn refused(errors: &[FingerprintError]) -> Failure {
-    let lines: Vec<String> = errors.iter().map(|error| nightlatch_untrusted::terminal(&error.to_string())).collect();
+    let lines: Vec<String> =
+        errors.iter().map(|error| nightlatch_untrusted::terminal(&error.to_string())).collect();
     let count = if errors.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", errors.len()) };
     Failure::usage(format!("{count} in fingerprint files")).excerpt(lines.join("\n"))
 }
@@ -30,8 +31,14 @@ pub(crate) fn port_names(catalogue: &Catalogue) -> PortNames {
     let mut names = PortNames::new();
     for entry in catalogue.entries() {
         let product = entry.product().to_lowercase();
-        let words = [entry.id(), entry.group(), &product.replace(' ', "-"), product.split(' ').next().unwrap_or_default()];
-        let words: BTreeSet<&str> = words.into_iter().chain(entry.aliases().iter().map(String::as_str)).collect();
+        let words = [
+            entry.id(),
+            entry.group(),
+            &product.replace(' ', "-"),
+            product.split(' ').next().unwrap_or_default(),
+        ];
+        let words: BTreeSet<&str> =
+            words.into_iter().chain(entry.aliases().iter().map(String::as_str)).collect();
         for word in words {
             names.entry(word.to_owned()).or_default().extend(entry.ports());
         }

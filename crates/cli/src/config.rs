@@ -41,12 +41,17 @@ impl Names {
             let path = Path::new("/etc/resolv.conf");
             let text = crate::commands::read_text(path, CONFIG_BYTES_MAX)?;
             let first = nightlatch_enrich::ptr::nameservers(&text).into_iter().next();
-            let none = || Failure::usage("/etc/resolv.conf names no resolver").hint("name one: resolver = \"192.0.2.53\"");
+            let none = || {
+                Failure::usage("/etc/resolv.conf names no resolver")
+                    .hint("name one: resolver = \"192.0.2.53\"")
+            };
             return first.map(Some).ok_or_else(none);
         }
         let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
         parsed.map(Some).map_err(|_| {
-            Failure::usage(format!("{CONFIG_FILE}: names.resolver is `{text}`, expected \"system\" or an address"))
+            Failure::usage(format!(
+                "{CONFIG_FILE}: names.resolver is `{text}`, expected \"system\" or an address"
+            ))
         })
     }
 }

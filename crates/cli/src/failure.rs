@@ -103,7 +103,9 @@ fn safe_lines(text: &str) -> String {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match &error {
-            StoreError::TooBroad { .. } | StoreError::NotAFacet { .. } | StoreError::Absent { .. } => Exit::Usage,
+            StoreError::TooBroad { .. } | StoreError::NotAFacet { .. } | StoreError::Absent { .. } => {
+                Exit::Usage
+            }
             _ => Exit::World,
         };
         Self::from_error(exit, &error)

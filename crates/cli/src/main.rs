@@ -91,7 +91,8 @@ fn understood(argument: OsString) -> OsString {
 
 /// A filter, a phrase or a group behind a minus sign, and no option.
 fn is_negated(rest: &str) -> bool {
-    let name_bytes = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_')).count();
+    let name_bytes =
+        rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_')).count();
     rest.starts_with(['"', '(']) || (name_bytes > 0 && rest.as_bytes().get(name_bytes) == Some(&b':'))
 }
 

@@ -27,7 +27,9 @@ pub(crate) fn secret(data: &Path) -> Result<[u8; 32], Failure> {
             let mut bytes = [0; 32];
             let mut file = fs::File::open(&path).map_err(failed)?;
             file.read_exact(&mut bytes).map_err(|e| {
-                failed(e).hint("the file is cut short; remove it, and hashes of earlier runs will no longer compare")
+                failed(e).hint(
+                    "the file is cut short; remove it, and hashes of earlier runs will no longer compare",
+                )
             })?;
             Ok(bytes)
         }

@@ -68,7 +68,9 @@ impl Session {
         absolute("XDG_DATA_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
             .map(|base| base.join("nightlatch"))
-            .ok_or_else(|| Failure::usage("no data directory: HOME is not set").hint("name one with --data DIR"))
+            .ok_or_else(|| {
+                Failure::usage("no data directory: HOME is not set").hint("name one with --data DIR")
+            })
     }
 
     /// Everything stored so far, frozen.
@@ -137,6 +139,7 @@ fn columns() -> Option<usize> {
 }
 
 fn unicode_locale() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|n| env::var(n).ok().filter(|v| !v.is_empty()));
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|n| env::var(n).ok().filter(|v| !v.is_empty()));
     locale.is_some_and(|l| l.to_ascii_lowercase().contains("utf"))
 }

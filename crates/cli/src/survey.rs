@@ -96,7 +96,8 @@ impl Survey<'_> {
         let (scope, progress, cancel) = (plan.scope.clone(), Arc::new(Progress::new()), Cancel::new());
         let taken = Arc::new(Mutex::new(Taken::default()));
         let sink = sink(store, enricher, self.output, taken.clone());
-        let scan = Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
+        let scan =
+            Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
         let talk = move |opened: Opened| {
             let (prober, scope, names) = (prober.clone(), scope.clone(), names.clone());
             async move {
@@ -110,7 +111,8 @@ impl Survey<'_> {
                     permissions,
                 };
                 let (mut observation, names) = tokio::join!(prober.converse(conversation), names.of(ip));
-                let new: Vec<_> = names.into_iter().filter(|name| !observation.hostnames.contains(name)).collect();
+                let new: Vec<_> =
+                    names.into_iter().filter(|name| !observation.hostnames.contains(name)).collect();
                 observation.hostnames.extend(new);
                 vec![observation]
             }
@@ -148,7 +150,10 @@ impl Survey<'_> {
         }
         if self.session.chatty() {
             if taken.count > taken.rows.len() as u64 {
-                eprintln!("{} more are stored; `nightlatch search` shows them", taken.count - taken.rows.len() as u64);
+                eprintln!(
+                    "{} more are stored; `nightlatch search` shows them",
+                    taken.count - taken.rows.len() as u64
+                );
             }
             let tally = &outcome.tally;
             eprintln!(
@@ -164,14 +169,21 @@ impl Survey<'_> {
         }
         if outcome.bugs.0 > 0 {
             let first = outcome.bugs.1.unwrap_or_default();
-            return Err(Failure::bug(format!("{} conversations broke off, the first with: {first}", outcome.bugs.0)));
+            return Err(Failure::bug(format!(
+                "{} conversations broke off, the first with: {first}",
+                outcome.bugs.0
+            )));
         }
         if let Some(error) = &outcome.failure {
             return Err(Failure::from_error(Exit::World, error)
                 .hint(format!("what was found is kept; `nightlatch scan --resume {id}` goes on")));
         }
         if outcome.state == State::Stopped {
-            eprintln!("stopped after {} of {} endpoints; what was found is kept", outcome.tally.done(), outcome.total);
+            eprintln!(
+                "stopped after {} of {} endpoints; what was found is kept",
+                outcome.tally.done(),
+                outcome.total
+            );
             eprintln!("go on with: nightlatch scan --resume {id}");
         }
         Ok(Found { state: outcome.state, worst: taken.worst })
@@ -260,7 +272,8 @@ fn write(batch: &[Observation], output: Output, header_written: &mut bool) -> io
 /// The first Ctrl-C (or SIGTERM) stops sending, the second waits for nothing more.
 async fn stop_on_signal(cancel: Cancel, chatty: bool) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
@@ -272,7 +285,9 @@ async fn stop_on_signal(cancel: Cancel, chatty: bool) {
         if press == 1 {
             cancel.stop();
             if chatty {
-                eprintln!("\nstopping: nothing more is sent; waiting up to 10 s for answers on their way (again to stop now)");
+                eprintln!(
+                    "\nstopping: nothing more is sent; waiting up to 10 s for answers on their way (again to stop now)"
+                );
             }
         } else {
             cancel.stop_now();

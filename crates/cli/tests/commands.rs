@@ -91,7 +91,8 @@ fn what_a_server_says_is_harmless_at_every_exit() {
         assert_harmless(&run.out, &format!("{arguments:?} out"));
         assert_harmless(&run.err, &format!("{arguments:?} err"));
         if arguments.contains(&"--csv") {
-            let formula = run.out.split(['\n', ',']).find(|cell| cell.trim_matches('"').starts_with(['=', '@']));
+            let formula =
+                run.out.split(['\n', ',']).find(|cell| cell.trim_matches('"').starts_with(['=', '@']));
             assert_eq!(formula, None, "{arguments:?}");
         }
     }

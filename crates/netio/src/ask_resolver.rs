@@ -28,14 +28,18 @@ pub async fn ask_resolver<T>(
     accept: impl Fn(&[u8]) -> Option<T>,
 ) -> io::Result<T> {
     let until = Instant::now() + patience;
-    let local: SocketAddr =
-        if resolver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let local: SocketAddr = if resolver.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    };
     let socket = UdpSocket::bind(local).await?;
     socket.connect(resolver).await?;
     socket.send(question).await?;
     let mut answer = [0; ANSWER_BYTES_MAX];
     for _ in 0..FOREIGN_MAX {
-        let length = timeout_at(until, socket.recv(&mut answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let length =
+            timeout_at(until, socket.recv(&mut answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         if let Some(accepted) = accept(answer.get(..length).unwrap_or_default()) {
             return Ok(accepted);
         }

@@ -29,14 +29,18 @@ pub(crate) struct Demo {}
 /// Searches to try, with what they show.
 const SEARCHES: [(&str, &str); 3] = [
     ("search 'exposure:>=readable'", "every door that opens"),
-    ("search 'product:Kubernetes -exposure:auth-required' --fields ip,port,version,exposure", "API servers that talk to strangers"),
+    (
+        "search 'product:Kubernetes -exposure:auth-required' --fields ip,port,version,exposure",
+        "API servers that talk to strangers",
+    ),
     ("stats --facets product,exposure,severity", "the street, counted"),
 ];
 
 impl Demo {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let street = demo_street().map_err(|e| Failure::from_error(Exit::World, &e))?;
-        let ports: BTreeSet<u16> = street.endpoints().iter().map(|resident| resident.address.port()).collect();
+        let ports: BTreeSet<u16> =
+            street.endpoints().iter().map(|resident| resident.address.port()).collect();
         let ports: PortSet = ports.into_iter().collect();
         let [a, b, c] = DEMO_NETWORK;
         let houses = street.endpoints().len();
@@ -46,7 +50,9 @@ impl Demo {
         let targets = builder.build().map_err(|e| Failure::bug(&e))?;
         let data = demo_dir(session)?;
         if session.chatty() {
-            eprintln!("opened a street of {houses} services on {a}.{b}.{c}.0/24; scanning it as any other network");
+            eprintln!(
+                "opened a street of {houses} services on {a}.{b}.{c}.0/24; scanning it as any other network"
+            );
         }
         let plan = Plan::new(Arc::new(targets), Arc::new(Scope::loopback_only()), Plan::random_seed());
         let survey = Survey {

@@ -58,21 +58,17 @@ impl Export {
     }
 
     /// Writes beside the file and renames, so that a full disk leaves no half of a file.
-    fn write_file(
-        &self,
-        snapshot: &dyn Snapshot,
-        selection: &Selection,
-    ) -> Result<u64, Failure> {
+    fn write_file(&self, snapshot: &dyn Snapshot, selection: &Selection) -> Result<u64, Failure> {
         let mut name = self.file.as_os_str().to_owned();
         name.push(format!(".part-{}", std::process::id()));
         let part = PathBuf::from(name);
-        let failed = |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.file.display()));
+        let failed =
+            |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.file.display()));
         let result = (|| {
             let file = fs::File::create_new(&part).map_err(failed)?;
             let mut writer = Writer::new(io::BufWriter::new(file));
-            each_record(snapshot, selection, &mut |record| writer.write(record)).map_err(|e| {
-                e.while_doing(format!("cannot write {}", self.file.display()))
-            })?;
+            each_record(snapshot, selection, &mut |record| writer.write(record))
+                .map_err(|e| e.while_doing(format!("cannot write {}", self.file.display())))?;
             let (buffered, lines) = writer.finish().map_err(failed)?;
             let file = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
             file.sync_all().map_err(failed)?;

@@ -141,7 +141,14 @@ fn lint_all(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
     each(which, &mut |catalogue, only| {
         for warning in lint::run(catalogue, only) {
             warnings += 1;
-            writeln!(out, "{}:{}:{}: {}", terminal(&warning.path), warning.line, warning.column, terminal(&warning.message))?;
+            writeln!(
+                out,
+                "{}:{}:{}: {}",
+                terminal(&warning.path),
+                warning.line,
+                warning.column,
+                terminal(&warning.message)
+            )?;
         }
         Ok(())
     })?;
@@ -184,18 +191,23 @@ impl Folder {
         let file = if dir.is_dir() { dir.join("fingerprint.toml") } else { dir.to_owned() };
         let folder = file.parent().unwrap_or(dir).to_owned();
         let text = super::read_text(&file, FILE_BYTES_MAX)?;
-        let canonical = fs::canonicalize(&folder).map_err(|e| Failure::from(e).while_doing(format!("cannot read {}", folder.display())))?;
+        let canonical = fs::canonicalize(&folder)
+            .map_err(|e| Failure::from(e).while_doing(format!("cannot read {}", folder.display())))?;
         let id = canonical.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
         let mut side_files = Vec::new();
         let examples: PathBuf = folder.join("examples");
         if examples.is_dir() {
-            let unreadable = |e: io::Error| Failure::from(e).while_doing(format!("cannot read {}", examples.display()));
+            let unreadable =
+                |e: io::Error| Failure::from(e).while_doing(format!("cannot read {}", examples.display()));
             for entry in fs::read_dir(&examples).map_err(unreadable)? {
                 let path = entry.map_err(unreadable)?.path();
                 let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
                 let size = fs::metadata(&path).map_err(unreadable)?.len();
                 if size > FILE_BYTES_MAX {
-                    return Err(Failure::usage(format!("{} is larger than {FILE_BYTES_MAX} bytes", path.display())));
+                    return Err(Failure::usage(format!(
+                        "{} is larger than {FILE_BYTES_MAX} bytes",
+                        path.display()
+                    )));
                 }
                 side_files.push((format!("examples/{name}"), fs::read(&path).map_err(unreadable)?));
             }
@@ -205,7 +217,8 @@ impl Folder {
 
     /// The program's own fingerprints, with this one in place of its namesake.
     fn catalogue(&self) -> Result<Catalogue, Failure> {
-        let side: Vec<(&str, &[u8])> = self.side_files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
+        let side: Vec<(&str, &[u8])> =
+            self.side_files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
         let mut sources: Vec<Source<'_>> = Catalogue::embedded_sources();
         let namesake = format!("{}/fingerprint.toml", self.id);
         sources.retain(|source| !source.path.ends_with(&namesake));
@@ -216,9 +229,12 @@ impl Folder {
 
 /// The reference page of all fingerprints.
 pub(crate) fn reference() -> String {
-    let mut text = String::from("# Fingerprints\n\nWritten by `nightlatch reference` from `fingerprints/`.\n\n");
+    let mut text =
+        String::from("# Fingerprints\n\nWritten by `nightlatch reference` from `fingerprints/`.\n\n");
     let Ok(catalogue) = embedded() else { return text };
-    text.push_str("| id | name | product | class | status | ports |\n| --- | --- | --- | --- | --- | --- |\n");
+    text.push_str(
+        "| id | name | product | class | status | ports |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
     for entry in catalogue.entries() {
         let ports: Vec<String> = entry.ports().iter().map(u16::to_string).collect();
         text.push_str(&format!(

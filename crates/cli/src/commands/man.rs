@@ -16,7 +16,8 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn run(&self, _: &Session) -> Result<Exit, Failure> {
-        let failed = |e: std::io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.dir.display()));
+        let failed =
+            |e: std::io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.dir.display()));
         fs::create_dir_all(&self.dir).map_err(failed)?;
         clap_mangen::generate_to(crate::command_tree(), &self.dir).map_err(failed)?;
         Ok(Exit::Clean)

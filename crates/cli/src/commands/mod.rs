@@ -124,12 +124,15 @@ pub(crate) fn field_help() -> String {
     for info in nightlatch_asset::CATALOGUE {
         text.push_str(&format!("  {:<24} {}\n", info.name, info.help));
     }
-    text.push_str("\nhas_FIELD:true asks whether there is a value; before: and after: take dates or 7d, 12h.");
+    text.push_str(
+        "\nhas_FIELD:true asks whether there is a value; before: and after: take dates or 7d, 12h.",
+    );
     text
 }
 
 /// Who runs the program, for the record of a run.
 pub(crate) fn user() -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|n| std::env::var(n).ok());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

@@ -14,7 +14,8 @@ pub(crate) struct Reference {
 
 impl Reference {
     pub(crate) fn run(&self, _: &Session) -> Result<Exit, Failure> {
-        let failed = |e: std::io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.dir.display()));
+        let failed =
+            |e: std::io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.dir.display()));
         fs::create_dir_all(&self.dir).map_err(failed)?;
         for (name, text) in pages() {
             fs::write(self.dir.join(name), text).map_err(failed)?;
@@ -43,7 +44,8 @@ fn exit_codes() -> String {
 
 /// Every command with its full help, as it is printed.
 fn commands() -> String {
-    let mut text = String::from("# Commands\n\nWritten by `nightlatch reference`; the same text as `--help`.\n");
+    let mut text =
+        String::from("# Commands\n\nWritten by `nightlatch reference`; the same text as `--help`.\n");
     let mut tree = crate::command_tree().term_width(100).color(clap::ColorChoice::Never);
     tree.build();
     describe(&mut tree, "", &mut text);

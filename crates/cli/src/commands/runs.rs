@@ -17,7 +17,8 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let runs = nightlatch_scan::runs(&session.data_dir()?).map_err(|e| Failure::from_error(Exit::World, &e))?;
+        let runs =
+            nightlatch_scan::runs(&session.data_dir()?).map_err(|e| Failure::from_error(Exit::World, &e))?;
         let mut out = io::BufWriter::new(io::stdout().lock());
         let mut views = Vec::new();
         for run in runs {
@@ -39,7 +40,8 @@ impl Runs {
 }
 
 fn view(record: RunRecord) -> RunView {
-    let scope = record.scope_path.as_ref().map_or("loopback only".to_owned(), |path| path.display().to_string());
+    let scope =
+        record.scope_path.as_ref().map_or("loopback only".to_owned(), |path| path.display().to_string());
     RunView {
         id: record.id.0,
         started: record.started,

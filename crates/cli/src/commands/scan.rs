@@ -97,7 +97,8 @@ impl Scan {
         let (plan, journal) = match &self.resume {
             Some(run) => {
                 let id = RunId(run.clone());
-                let (journal, plan) = Journal::resume(&data, &id, scope, Timestamp::now()).map_err(journal_failure)?;
+                let (journal, plan) =
+                    Journal::resume(&data, &id, scope, Timestamp::now()).map_err(journal_failure)?;
                 (self.limited(plan), Some(journal))
             }
             None => (self.limited(self.plan(scope, &catalogue, &runtime, session)?), None),
@@ -157,9 +158,14 @@ impl Scan {
         let admitted = scope.admit(&set).map_err(|refused| Failure::usage(&refused))?;
         if session.chatty() {
             for (name, refused) in &admitted.led_outside {
-                eprintln!("note: an address of {name} is left out: {}", nightlatch_untrusted::terminal(&refused.to_string()));
+                eprintln!(
+                    "note: an address of {name} is left out: {}",
+                    nightlatch_untrusted::terminal(&refused.to_string())
+                );
             }
-            for (set, why) in [(&admitted.excluded, "excluded by the scope"), (&admitted.never_sent, "never sent to")] {
+            for (set, why) in
+                [(&admitted.excluded, "excluded by the scope"), (&admitted.never_sent, "never sent to")]
+            {
                 if !set.is_empty() {
                     eprintln!("note: {} addresses are left out: {why}", set.count());
                 }
@@ -176,7 +182,11 @@ impl Scan {
                 continue;
             }
             targets.push(text.parse().map_err(|error: nightlatch_scope::TargetSyntax| {
-                Failure::usage(format!("target `{text}`: {error}")).excerpt(super::excerpt(text, 1, error.at + 1))
+                Failure::usage(format!("target `{text}`: {error}")).excerpt(super::excerpt(
+                    text,
+                    1,
+                    error.at + 1,
+                ))
             })?);
         }
         for file in &self.input_list {
@@ -188,7 +198,9 @@ impl Scan {
     fn exclusions(&self) -> Result<Vec<AddressRange>, Failure> {
         let mut ranges = Vec::new();
         for text in &self.exclude {
-            ranges.push(text.trim().parse().map_err(|error| Failure::usage(format!("--exclude {text}: {error}")))?);
+            ranges.push(
+                text.trim().parse().map_err(|error| Failure::usage(format!("--exclude {text}: {error}")))?,
+            );
         }
         for file in &self.exclude_file {
             for target in list(file)? {
@@ -214,9 +226,11 @@ fn list(file: &Path) -> Result<Vec<Target>, Failure> {
             eprintln!("reading targets from standard input; end with Ctrl-D");
         }
         let mut text = String::new();
-        io::stdin().lock().take(LIST_BYTES_MAX).read_to_string(&mut text).map_err(|e| {
-            Failure::from(e).while_doing("cannot read targets from standard input")
-        })?;
+        io::stdin()
+            .lock()
+            .take(LIST_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map_err(|e| Failure::from(e).while_doing("cannot read targets from standard input"))?;
         (text, Path::new("standard input"))
     } else {
         (super::read_text(file, LIST_BYTES_MAX)?, file)
@@ -228,7 +242,9 @@ fn list(file: &Path) -> Result<Vec<Target>, Failure> {
 }
 
 fn addresses(runtime: &tokio::runtime::Runtime, host: &str) -> Result<Vec<IpAddr>, Failure> {
-    runtime.block_on(resolve(host, RESOLVE_PATIENCE)).map_err(|error| Failure::from_error(Exit::World, &error))
+    runtime
+        .block_on(resolve(host, RESOLVE_PATIENCE))
+        .map_err(|error| Failure::from_error(Exit::World, &error))
 }
 
 fn journal_failure(error: nightlatch_scan::JournalError) -> Failure {

@@ -100,7 +100,10 @@ fn init(path: &Path, session: &Session) -> Result<Exit, Failure> {
     let mut file = fs::File::create_new(path).map_err(failed)?;
     file.write_all(template().as_bytes()).map_err(failed)?;
     if session.chatty() {
-        eprintln!("wrote {}; list what you are authorised to scan, then `nightlatch scope check TARGET`", path.display());
+        eprintln!(
+            "wrote {}; list what you are authorised to scan, then `nightlatch scope check TARGET`",
+            path.display()
+        );
     }
     Ok(Exit::Clean)
 }
@@ -131,7 +134,11 @@ fn refusal(target: &Target, scope: &Authorised) -> Result<Option<String>, Failur
             let first = ranges.ranges().next().map(|range| range.first());
             return Ok(first.and_then(|ip| reason(scope, ip)).map(|text| {
                 let count = ranges.count();
-                if count == 1 { text } else { format!("{count} addresses are out of scope, the first: {text}") }
+                if count == 1 {
+                    text
+                } else {
+                    format!("{count} addresses are out of scope, the first: {text}")
+                }
             }));
         }
         Target::Endpoint(socket) => vec![socket.ip()],

@@ -85,7 +85,10 @@ impl Search {
         if session.chatty() && total == 0 {
             eprintln!("nothing matches");
         } else if session.chatty() && shown < total {
-            eprintln!("{shown} of {total} shown; --limit 0 shows all, --skip {} goes on", self.skip as u64 + shown);
+            eprintln!(
+                "{shown} of {total} shown; --limit 0 shows all, --skip {} goes on",
+                self.skip as u64 + shown
+            );
         }
         Ok(Exit::Clean)
     }

@@ -62,7 +62,8 @@ impl Stats {
         }
         let mut out = io::BufWriter::new(io::stdout().lock());
         if self.json {
-            nightlatch_untrusted::json::to_writer(&mut out, &as_json(total, &facets)).map_err(io::Error::from)?;
+            nightlatch_untrusted::json::to_writer(&mut out, &as_json(total, &facets))
+                .map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
             nightlatch_report::facets(&views(facets), session.style(), &mut out)?;
@@ -105,7 +106,9 @@ fn facet_named(text: &str) -> Result<(Field, usize), Failure> {
     let (name, size) = match text.trim().rsplit_once(':') {
         Some((name, size)) => {
             let size = size.parse().ok().filter(|s| (1..=SIZE_MAX).contains(s)).ok_or_else(|| {
-                Failure::usage(format!("facet `{text}`: expected a number from 1 to {SIZE_MAX} after the colon"))
+                Failure::usage(format!(
+                    "facet `{text}`: expected a number from 1 to {SIZE_MAX} after the colon"
+                ))
             })?;
             (name, size)
         }

@@ -62,6 +62,7 @@ pub(super) struct Line<'a> {
     /// A connection kept open has answered before; its first failure may only mean that it was closed.
     used: bool,
     requests_left: u32,
+    handshake_patience: Duration,
     buffer: Buffer,
     /// Facts of the first handshake that completed or told something.
     pub(super) tls: Option<Tls>,
@@ -86,6 +87,7 @@ impl<'a> Line<'a> {
             open: Some(Channel::Plain(stream)),
             used: false,
             requests_left: limit.requests,
+            handshake_patience: limit.connect,
             buffer: Buffer::new(),
             tls: None,
         }
@@ -131,14 +133,18 @@ impl<'a> Line<'a> {
     /// Shakes hands for the first time: on the open connection, or on a new one. From now on every new
     /// connection of this line is wrapped. Where the usual hello is not understood, the others are tried, so
     /// that a server of old is recorded and not lost.
-    pub(super) async fn handshake(&mut self) -> Outcome {
+    ///
+    /// - `patience`: how long the peer may take to show any sign of TLS.
+    pub(super) async fn handshake(&mut self, patience: Duration) -> Outcome {
         self.wrapping = Wrapping::Tls;
+        self.handshake_patience = patience.min(self.limit.connect);
         let mut failure = self.wrap_first(Alpn::Http1).await;
         if matches!(&failure, Some(Failure::Tls(reason)) if reason.raw() == "alert: no_application_protocol")
         {
             // Nothing we ask next would be understood, but the certificate tells who it is.
             failure = self.wrap_first(Alpn::Http2).await;
         }
+        self.handshake_patience = self.limit.connect;
         match failure {
             None if self.tls.as_ref().is_some_and(speaks_only_http2) => Outcome::Spoken,
             None => Outcome::Open,
@@ -322,7 +328,7 @@ impl<'a> Line<'a> {
     }
 
     async fn wrap(&mut self, stream: TcpStream, alpn: Alpn) -> Result<(), Failure> {
-        let until = self.until(self.limit.connect);
+        let until = self.until(self.handshake_patience);
         let (result, tls) = handshake::current(stream, self.target, self.name, alpn, until).await;
         if let Some(tls) = tls {
             // A later handshake of the same endpoint tells nothing new, unless the first one failed.

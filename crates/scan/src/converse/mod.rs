@@ -39,6 +39,8 @@ const BODY_BYTES_LAST: usize = 4 * 1024;
 const GREETING_PATIENCE_MIN: Duration = Duration::from_millis(60);
 /// The same, at most: servers that look up our name before they greet are found by their dialogue.
 const GREETING_PATIENCE_MAX: Duration = Duration::from_millis(800);
+/// How long a peer that hung up on plain HTTP may take to answer a TLS hello, at least.
+const HANDSHAKE_PATIENCE_MIN: Duration = Duration::from_secs(1);
 /// How long one answer of a dialogue may take where the peer has not said a word to anything.
 const SILENT_PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -133,7 +135,7 @@ impl Talk<'_> {
             self.heard.greeting = self.line.listen(patience).await;
         }
         if habits.tls {
-            return match self.line.handshake().await {
+            return match self.line.handshake(self.prober.limit.connect).await {
                 Outcome::Foreign => {
                     self.line.switch(Wrapping::Plain).await;
                     let mut session = self.session(Scheme::Plain);
@@ -148,7 +150,9 @@ impl Talk<'_> {
             return session.verdict();
         }
         self.line.switch(Wrapping::Tls).await;
-        match self.line.handshake().await {
+        // A guess: a peer that waits for more of what it takes for its own protocol must not cost much.
+        let patience = (connect_time * 20).max(HANDSHAKE_PATIENCE_MIN);
+        match self.line.handshake(patience).await {
             Outcome::Foreign => {
                 self.line.switch(Wrapping::Plain).await;
                 self.talk(&mut session, false).await;
