@@ -83,8 +83,7 @@ impl HostSet {
     }
 
     fn make_distinct(&mut self) {
-        // Segments are sorted by address within a product; a stable sort makes use of such runs.
-        self.v4.sort();
+        sort(&mut self.v4);
         self.v4.dedup();
         self.v4_distinct = self.v4.len();
     }
@@ -95,9 +94,40 @@ impl HostSet {
     }
 }
 
+/// Sorts by counting bytes, least significant first: several times faster than comparing for millions.
+fn sort(values: &mut Vec<u32>) {
+    let mut from = std::mem::take(values);
+    let mut to = vec![0; from.len()];
+    for shift in [0, 8, 16, 24] {
+        let byte = |value: u32| (value >> shift) as usize & 0xff;
+        let mut places = [0usize; 257];
+        from.iter().for_each(|value| places[byte(*value) + 1] += 1);
+        for at in 1..places.len() {
+            places[at] += places[at - 1];
+        }
+        for value in &from {
+            let place = &mut places[byte(*value)];
+            to[*place] = *value;
+            *place += 1;
+        }
+        std::mem::swap(&mut from, &mut to);
+    }
+    *values = from;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn sorting_sorts(mut values in proptest::collection::vec(proptest::num::u32::ANY, 0..300)) {
+            let mut expected = values.clone();
+            expected.sort_unstable();
+            sort(&mut values);
+            assert_eq!(values, expected);
+        }
+    }
 
     #[test]
     fn the_same_address_counts_once() {

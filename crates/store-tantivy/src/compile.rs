@@ -14,7 +14,7 @@ use tantivy::{
     DocId, SegmentReader, TantivyError, Term,
     columnar::StrColumn,
     query::{
-        AllQuery, BooleanQuery, EmptyQuery, PhraseQuery, Query, RangeQuery, TermQuery,
+        AllQuery, BooleanQuery, EmptyQuery, ExistsQuery, PhraseQuery, Query, RangeQuery, TermQuery,
         doc_predicate_query::{DocPredicateQuery, FunctionPredicate},
     },
     schema::{Field as Column, IndexRecordOption},
@@ -26,7 +26,7 @@ use crate::{
     glob::Glob,
     history::History,
     moment::{Moment, RecordColumns},
-    schema::{self, Kept, LAYOUT, always_present, block_term, column, host_term},
+    schema::{self, Kept, LAYOUT, Presence, block_term, column, host_term},
     stored_reader::StoredReader,
     terms::AnyTerm,
     tokens::whole_term,
@@ -112,6 +112,7 @@ impl<'a> Compiler<'a> {
                 narrowed(index, &candidates, self.value_test(field, name, column, fits))
             }
             (Kept::Number { index }, Test::Number { min, max }) => self.numbers(index, *min, *max)?,
+            (Kept::Scattered { index }, Test::Number { min, max }) => between(index, *min, *max),
             (Kept::Number { index }, Test::Flag(flag)) => term(Term::from_field_i64(index, i64::from(*flag))),
             (Kept::Seconds, Test::Date { from, until }) => seconds(name, *from, *until),
             (Kept::Beside, Test::Date { from, until }) => self.date(field, *from, *until),
@@ -193,7 +194,7 @@ impl<'a> Compiler<'a> {
             while stream.advance() {
                 found.insert(stream.key().to_vec());
                 if found.len() > NUMBERS_MAX {
-                    return Ok(Box::new(RangeQuery::new(Bound::Included(low), Bound::Included(high))));
+                    return Ok(between(index, min, max));
                 }
             }
         }
@@ -242,10 +243,10 @@ fn term(term: Term) -> Box<dyn Query> {
 }
 
 fn exists(field: Field) -> Box<dyn Query> {
-    if always_present(field) {
-        Box::new(AllQuery)
-    } else {
-        term(Term::from_field_u64(LAYOUT.has, field as u64))
+    match LAYOUT.presence(field) {
+        Presence::Always => Box::new(AllQuery),
+        Presence::Column => Box::new(ExistsQuery::new(LAYOUT.kept(field).0.to_owned(), false)),
+        Presence::Term => term(Term::from_field_u64(LAYOUT.has, field as u64)),
     }
 }
 
@@ -272,6 +273,14 @@ fn narrowed(index: Column, words: &[String], exact: Box<dyn Query>) -> Box<dyn Q
     let mut all: Vec<_> = words.into_iter().map(|word| term(Term::from_field_text(index, word))).collect();
     all.push(exact);
     Box::new(BooleanQuery::intersection(all))
+}
+
+fn between(index: Column, min: i64, max: i64) -> Box<dyn Query> {
+    if min > max {
+        return Box::new(EmptyQuery);
+    }
+    let bound = |value| Bound::Included(Term::from_field_i64(index, value));
+    Box::new(RangeQuery::new(bound(min), bound(max)))
 }
 
 fn seconds(name: &str, from: Option<Timestamp>, until: Option<Timestamp>) -> Box<dyn Query> {

@@ -53,7 +53,9 @@ pub(crate) fn facet(
         (Kept::Number { .. }, Kind::Flag) => {
             numbers(moment, selection, name, size, |number| (number != 0).to_string())
         }
-        (Kept::Number { .. }, _) => numbers(moment, selection, name, size, |number| number.to_string()),
+        (Kept::Number { .. } | Kept::Scattered { .. }, _) => {
+            numbers(moment, selection, name, size, |number| number.to_string())
+        }
         (Kept::Beside, Kind::Ip) => addresses(moment, selection, size),
         _ => Err(StoreError::NotAFacet { field }),
     }

@@ -43,6 +43,11 @@ pub(crate) fn engine_error(path: &Path) -> impl FnOnce(TantivyError) -> StoreErr
 pub(crate) fn keys_error(path: &Path) -> impl Fn(redb::Error) -> StoreError {
     move |error| match error {
         redb::Error::Io(source) => StoreError::Io { what: "read or write", path: path.to_owned(), source },
+        redb::Error::PreviousIo => StoreError::Io {
+            what: "read or write",
+            path: path.to_owned(),
+            source: io::Error::other("an earlier write failed"),
+        },
         redb::Error::Corrupted(what) => StoreError::Damaged { path: path.to_owned(), what },
         other => StoreError::Engine(format!("key table {}: {other}", path.display())),
     }

@@ -9,13 +9,18 @@ use nightlatch_asset::{Endpoint, Transport};
 use nightlatch_store::StoreError;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
-use crate::failure::keys_error;
+use crate::{
+    failure::keys_error,
+    stored::{read_number, read_signed, write_number, write_signed},
+};
 
 const ENDPOINTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("endpoints");
 const COMMIT: TableDefinition<'_, &str, u64> = TableDefinition::new("commit");
 
 /// What redb may keep of its pages in memory.
 const CACHE_BYTES: usize = 48 << 20;
+/// Entries written after which the file is worth compacting.
+const COMPACTED_ENTRIES_MIN: u64 = 10_000;
 
 /// What is known of one endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,50 +29,52 @@ pub(crate) struct Newest {
     pub(crate) oid: u64,
     /// When its answer was last seen.
     pub(crate) last_seen: Timestamp,
-    /// Content of that observation.
-    pub(crate) content: u128,
+    /// Content of that observation: 64 bits tell two answers of one endpoint apart.
+    pub(crate) content: u64,
     /// When the endpoint was first seen.
     pub(crate) first_seen: Timestamp,
     /// The first document of the endpoint, under which an earlier first sight is noted.
     pub(crate) root: u64,
 }
 
-const VALUE_BYTES: usize = 8 + 12 + 16 + 12 + 8;
-
 impl Newest {
-    fn encode(&self) -> [u8; VALUE_BYTES] {
-        let mut bytes = [0; VALUE_BYTES];
-        bytes[..8].copy_from_slice(&self.oid.to_le_bytes());
-        bytes[8..20].copy_from_slice(&time_bytes(self.last_seen));
-        bytes[20..36].copy_from_slice(&self.content.to_le_bytes());
-        bytes[36..48].copy_from_slice(&time_bytes(self.first_seen));
-        bytes[48..].copy_from_slice(&self.root.to_le_bytes());
+    /// Numbers in LEB128; first document and first sight only where they are not those of the newest document.
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(48);
+        write_number(&mut bytes, self.oid);
+        bytes.extend(self.content.to_le_bytes());
+        write_time(&mut bytes, self.last_seen);
+        if (self.root, self.first_seen) != (self.oid, self.last_seen) {
+            write_number(&mut bytes, self.root);
+            write_time(&mut bytes, self.first_seen);
+        }
         bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; VALUE_BYTES] = bytes.try_into().ok()?;
-        Some(Self {
-            oid: u64::from_le_bytes(bytes[..8].try_into().ok()?),
-            last_seen: bytes_time(&bytes[8..20])?,
-            content: u128::from_le_bytes(bytes[20..36].try_into().ok()?),
-            first_seen: bytes_time(&bytes[36..48])?,
-            root: u64::from_le_bytes(bytes[48..].try_into().ok()?),
-        })
+        let (oid, used) = read_number(bytes)?;
+        let (content, rest) = bytes.get(used..)?.split_at_checked(8)?;
+        let content = u64::from_le_bytes(content.try_into().ok()?);
+        let (last_seen, rest) = read_time(rest)?;
+        if rest.is_empty() {
+            return Some(Self { oid, content, last_seen, root: oid, first_seen: last_seen });
+        }
+        let (root, used) = read_number(rest)?;
+        let (first_seen, rest) = read_time(rest.get(used..)?)?;
+        rest.is_empty().then_some(Self { oid, content, last_seen, root, first_seen })
     }
 }
 
-fn time_bytes(time: Timestamp) -> [u8; 12] {
-    let mut bytes = [0; 12];
-    bytes[..8].copy_from_slice(&time.as_second().to_le_bytes());
-    bytes[8..].copy_from_slice(&time.subsec_nanosecond().to_le_bytes());
-    bytes
+fn write_time(bytes: &mut Vec<u8>, time: Timestamp) {
+    write_signed(bytes, time.as_second());
+    write_signed(bytes, time.subsec_nanosecond().into());
 }
 
-fn bytes_time(bytes: &[u8]) -> Option<Timestamp> {
-    let seconds = i64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
-    let nanos = i32::from_le_bytes(bytes.get(8..)?.try_into().ok()?);
-    Timestamp::new(seconds, nanos).ok()
+fn read_time(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (seconds, used) = read_signed(bytes)?;
+    let rest = bytes.get(used..)?;
+    let (nanos, used) = read_signed(rest)?;
+    Some((Timestamp::new(seconds, i32::try_from(nanos).ok()?).ok()?, rest.get(used..)?))
 }
 
 /// How far everything is committed.
@@ -86,20 +93,45 @@ pub(crate) struct Committed {
 /// The table, with the changes since the last commit in memory.
 pub(crate) struct Keys {
     path: PathBuf,
-    database: Database,
+    /// None only while it is opened again.
+    database: Option<Database>,
     committed: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
     fresh: HashMap<Endpoint, Newest>,
+    /// Entries written since the file was compacted.
+    written: u64,
 }
 
 impl Keys {
     /// Opens or creates the table at `path`.
     pub(crate) fn open(path: &Path) -> Result<(Self, Committed), StoreError> {
         let fail = keys_error(path);
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|e| fail(e.into()))?;
-        let mut keys = Self { path: path.to_owned(), database, committed: None, fresh: HashMap::new() };
+        let database = Some(create(path).map_err(&fail)?);
+        let (committed, fresh) = (None, HashMap::new());
+        let mut keys = Self { path: path.to_owned(), database, committed, fresh, written: 0 };
         let committed = keys.read_commit().map_err(&fail)?;
         Ok((keys, committed))
+    }
+
+    /// Closes and opens the file again, which it needs after an error; what is not committed stays known.
+    /// Returns what is committed: the commit that failed may have been written nevertheless.
+    pub(crate) fn reopen(&mut self) -> Result<Committed, StoreError> {
+        self.committed = None;
+        self.database = None;
+        self.database = Some(create(&self.path).map_err(keys_error(&self.path))?);
+        self.read_commit().map_err(keys_error(&self.path))
+    }
+
+    /// Gives back space that earlier commits left, after so much was written that it is worth it.
+    pub(crate) fn compact(&mut self) -> Result<(), StoreError> {
+        if self.written < COMPACTED_ENTRIES_MIN {
+            return Ok(());
+        }
+        self.written = 0;
+        self.committed = None;
+        if let Some(database) = &mut self.database {
+            database.compact().map_err(|e| keys_error(&self.path)(e.into()))?;
+        }
+        self.read_commit().map(drop).map_err(keys_error(&self.path))
     }
 
     /// What is known of `endpoint`.
@@ -142,8 +174,13 @@ impl Keys {
         let reopened = self.read_commit();
         written.map_err(keys_error(&self.path))?;
         reopened.map_err(keys_error(&self.path))?;
+        self.written += self.fresh.len() as u64;
         self.fresh = HashMap::new();
         Ok(())
+    }
+
+    fn database(&self) -> Result<&Database, redb::Error> {
+        self.database.as_ref().ok_or(redb::Error::PreviousIo)
     }
 
     fn write(&self, commit: &Committed) -> Result<(), redb::Error> {
@@ -158,7 +195,7 @@ impl Keys {
             .collect();
         // In order of key each page is touched once.
         sorted.sort_unstable_by(|a, b| a.0[..a.1].cmp(&b.0[..b.1]));
-        let transaction = self.database.begin_write()?;
+        let transaction = self.database()?.begin_write()?;
         {
             let mut table = transaction.open_table(ENDPOINTS)?;
             for (key, length, newest) in &sorted {
@@ -175,7 +212,7 @@ impl Keys {
     }
 
     fn read_commit(&mut self) -> Result<Committed, redb::Error> {
-        let transaction = self.database.begin_read()?;
+        let transaction = self.database()?.begin_read()?;
         let table = match transaction.open_table(COMMIT) {
             Ok(table) => table,
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Committed::default()),
@@ -191,6 +228,10 @@ impl Keys {
         self.committed = Some(transaction.open_table(ENDPOINTS)?);
         Ok(committed)
     }
+}
+
+fn create(path: &Path) -> Result<Database, redb::Error> {
+    Ok(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
 }
 
 fn key_bytes<'a>(endpoint: &Endpoint, buffer: &'a mut [u8; 19]) -> &'a [u8] {
@@ -224,7 +265,7 @@ mod tests {
         let newest = |oid| Newest {
             oid,
             last_seen: Timestamp::new(-1, -5).unwrap(),
-            content: u128::MAX - 3,
+            content: u64::MAX - 3,
             first_seen: Timestamp::MIN,
             root: 9,
         };

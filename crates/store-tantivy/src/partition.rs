@@ -214,7 +214,10 @@ impl Partition {
     /// Waits for merges and lets go of memory and threads. Everything must be committed.
     pub(crate) fn rest(&mut self) -> Result<(), StoreError> {
         match self.writer.take() {
-            Some(writer) => writer.wait_merging_threads().map_err(engine_error(&self.path)),
+            Some(writer) => {
+                writer.wait_merging_threads().map_err(engine_error(&self.path))?;
+                self.reader.reload().map_err(engine_error(&self.path))
+            }
             None => Ok(()),
         }
     }
@@ -230,6 +233,9 @@ impl Partition {
         let mut writer = writer(&self.path, &self.index, memory)?;
         let ids: Vec<_> = segments.iter().map(|segment| segment.id()).collect();
         writer.merge(&ids).wait().map_err(engine_error(&self.path))?;
+        // Files that a reader holds are not collected.
+        self.reader.reload().map_err(engine_error(&self.path))?;
+        writer.garbage_collect_files().wait().map_err(engine_error(&self.path))?;
         writer.wait_merging_threads().map_err(engine_error(&self.path))
     }
 

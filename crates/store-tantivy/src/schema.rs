@@ -2,14 +2,14 @@
 //!
 //! Every row of the field catalogue maps by its kind; a few columns carry what no row of the catalogue says.
 
-use std::{collections::HashSet, net::IpAddr, sync::LazyLock};
+use std::{net::IpAddr, sync::LazyLock};
 
 use nightlatch_asset::{CATALOGUE, Field, Kind, Record, Value};
 use tantivy::{
     TantivyDocument, Term,
     schema::{
-        BytesOptions, FAST, Field as Column, INDEXED, IndexRecordOption, STORED, Schema, SchemaBuilder,
-        TextFieldIndexing, TextOptions,
+        BytesOptions, FAST, Field as Column, IndexRecordOption, NumericOptions, STORED, Schema,
+        SchemaBuilder, TextFieldIndexing, TextOptions,
     },
 };
 
@@ -58,6 +58,8 @@ pub(crate) enum Kept {
     Text { index: Column, column: bool },
     /// Terms and a column of integers; ladders by index, flags as 0 and 1.
     Number { index: Column },
+    /// A column of integers that are nearly all different, where terms would cost more than they save.
+    Scattered { index: Column },
     /// Only a column of whole seconds.
     Seconds,
     /// In columns beside the catalogue.
@@ -96,6 +98,8 @@ impl Layout {
     fn new() -> Self {
         let mut builder = Schema::builder();
         let mut not_after = None;
+        // The flag INDEXED would keep a length of every document beside the terms.
+        let numbers = NumericOptions::default().set_indexed();
         let kept = CATALOGUE
             .iter()
             .map(|info| {
@@ -114,8 +118,11 @@ impl Layout {
                         let index = text(&mut builder, &name, WORDS, positions, info.facet);
                         Kept::Text { index, column: info.facet }
                     }
+                    (Field::Hash | Field::HttpHeadersHash, _) => {
+                        Kept::Scattered { index: builder.add_i64_field(&name, FAST) }
+                    }
                     (_, Kind::Number { .. } | Kind::Ladder(_) | Kind::Flag) => {
-                        Kept::Number { index: builder.add_i64_field(&name, INDEXED | FAST) }
+                        Kept::Number { index: builder.add_i64_field(&name, numbers.clone().set_fast()) }
                     }
                     (_, Kind::Ip | Kind::Date | Kind::Geo) => Kept::Beside,
                 };
@@ -128,7 +135,7 @@ impl Layout {
             stored: builder.add_bytes_field("stored", STORED),
             host: builder.add_bytes_field("host", terms()),
             block: builder.add_bytes_field("block", terms()),
-            has: builder.add_u64_field("has", INDEXED),
+            has: builder.add_u64_field("has", numbers.clone()),
             key: builder.add_u64_field(column::KEY, FAST),
             oid: builder.add_u64_field(column::OID, FAST),
             seconds: builder.add_i64_field(column::SECONDS, FAST),
@@ -151,6 +158,17 @@ impl Layout {
     pub(crate) fn kept(&self, field: Field) -> (&str, Kept) {
         let (name, kept) = &self.kept[field as usize];
         (name, *kept)
+    }
+
+    /// How to find the records that have `field`.
+    pub(crate) fn presence(&self, field: Field) -> Presence {
+        use Field::{Confidence, Exposure, FirstSeen, Hash, Ip, LastSeen, Port, Severity, Time, Transport};
+        match (field, self.kept(field).1) {
+            (Ip | Port | Transport | Exposure | Severity | Confidence | Hash, _) => Presence::Always,
+            (Time | FirstSeen | LastSeen, _) => Presence::Always,
+            (_, Kept::Text { column: false, .. } | Kept::Beside) => Presence::Term,
+            _ => Presence::Column,
+        }
     }
 
     /// Makes the document of `record`, whose endpoint's first document is `root`. Only its id and first sight
@@ -185,16 +203,14 @@ impl Layout {
                     document.add_text(index, text);
                 }
             }),
-            Kept::Number { index } => field.values(record, &mut |value| {
-                any = true;
-                match value {
+            Kept::Number { index } | Kept::Scattered { index } => {
+                field.values(record, &mut |value| match value {
                     Value::Number(number) => document.add_i64(index, number),
                     Value::Flag(flag) => document.add_i64(index, flag.into()),
                     _ => {}
-                }
-            }),
+                })
+            }
             Kept::Seconds => field.values(record, &mut |value| {
-                any = true;
                 if let Value::Date(time) = value {
                     document.add_i64(self.not_after, time.as_second());
                 }
@@ -207,7 +223,7 @@ impl Layout {
             }),
             Kept::Beside => {}
         }
-        if any && !always_present(field) {
+        if any && self.presence(field) == Presence::Term {
             document.add_u64(self.has, field as u64);
         }
     }
@@ -248,13 +264,15 @@ impl Layout {
     }
 }
 
-/// Fields that every record has, so that asking whether one is there needs no index.
-pub(crate) fn always_present(field: Field) -> bool {
-    static FIELDS: LazyLock<HashSet<Field>> = LazyLock::new(|| {
-        use Field::{Confidence, Exposure, FirstSeen, Hash, Ip, LastSeen, Port, Severity, Time, Transport};
-        [Ip, Port, Transport, Exposure, Severity, Confidence, Hash, Time, FirstSeen, LastSeen].into()
-    });
-    FIELDS.contains(&field)
+/// How to find the records that have a field at all.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Presence {
+    /// All have it.
+    Always,
+    /// Those with a value in the column of the field.
+    Column,
+    /// Those with a term in the field `has`.
+    Term,
 }
 
 /// Prefix lengths of blocks that are terms.
@@ -302,6 +320,8 @@ fn text(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]

@@ -325,6 +325,11 @@ impl Engine {
             self.index_again()?;
         }
         if self.batches == self.committed.batches {
+            if self.journal.length() > 0 {
+                // Committed, but an error came before the rest was done.
+                self.write_manifest()?;
+                self.journal.cut(0)?;
+            }
             return Ok(());
         }
         self.append_events()?;
@@ -338,12 +343,17 @@ impl Engine {
             endpoints: self.endpoints,
         };
         self.keys.commit(&committed)?;
+        self.settle(committed);
+        self.write_manifest()?;
+        self.journal.cut(0)
+    }
+
+    /// Forgets what is committed.
+    fn settle(&mut self, committed: Committed) {
         self.committed = committed;
         self.events.clear();
         self.pending.clear();
         self.oldest_pending = None;
-        self.write_manifest()?;
-        self.journal.cut(0)
     }
 
     fn append_events(&self) -> Result<(), StoreError> {
@@ -378,6 +388,11 @@ impl Engine {
 
     /// After a failure: new writers, and every document that is not committed once more.
     fn index_again(&mut self) -> Result<(), StoreError> {
+        let committed = self.keys.reopen()?;
+        if committed.batches == self.batches {
+            // The commit that failed was written after all.
+            self.settle(committed);
+        }
         self.partitions.values_mut().for_each(Partition::abandon);
         let pending = std::mem::take(&mut self.pending);
         let mut result = Ok(());
@@ -478,7 +493,7 @@ impl Engine {
                 partition.merge_all(self.options.memory_bytes)?;
             }
         }
-        Ok(())
+        self.keys.compact()
     }
 
     /// Merges every partition into one segment, where that is not too large.
@@ -487,14 +502,15 @@ impl Engine {
         for partition in self.partitions.values_mut() {
             partition.merge_all(self.options.memory_bytes)?;
         }
-        Ok(())
+        self.keys.compact()
     }
 }
 
 impl Plan {
     /// Decides about one observation; returns what is known of its endpoint from now on.
     fn take(&mut self, observation: &Observation, known: Option<Newest>) -> Newest {
-        let (time, content) = (observation.time, content_key(observation));
+        // The upper half: the whole key is a hash, so any half of it is one.
+        let (time, content) = (observation.time, (content_key(observation) >> 64) as u64);
         let Some(mut newest) = known else {
             self.endpoints += 1;
             self.ingested.new_endpoints += 1;

@@ -133,7 +133,7 @@ impl Writer<'_> {
     }
 
     fn signed(&mut self, value: i64) {
-        self.number(zigzag(value));
+        write_signed(self.out, value);
     }
 
     fn str(&mut self, text: &str) {
@@ -551,6 +551,16 @@ pub(crate) fn read_number(bytes: &[u8]) -> Option<(u64, usize)> {
         }
     }
     None
+}
+
+/// Appends `value`, small when it is near zero.
+pub(crate) fn write_signed(out: &mut Vec<u8>, value: i64) {
+    write_number(out, zigzag(value));
+}
+
+/// Reads what [`write_signed`] wrote, and how many bytes it took.
+pub(crate) fn read_signed(bytes: &[u8]) -> Option<(i64, usize)> {
+    read_number(bytes).map(|(value, used)| (unzigzag(value), used))
 }
 
 fn zigzag(value: i64) -> u64 {

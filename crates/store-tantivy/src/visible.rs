@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use nightlatch_store::View;
@@ -68,8 +68,10 @@ type Key = (SegmentId, bool, u64, u64);
 /// Sets that were computed before in this process.
 #[derive(Default)]
 pub(crate) struct VisibleCache {
-    sets: Mutex<HashMap<(SegmentId, bool), (Key, Arc<Visible>)>>,
+    sets: Mutex<Sets>,
 }
+
+type Sets = HashMap<(SegmentId, bool), (Key, Arc<Visible>)>;
 
 impl VisibleCache {
     /// The documents of `reader` with ids below `end` that `view` shows.
@@ -104,7 +106,7 @@ impl VisibleCache {
         Ok(set)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(SegmentId, bool), (Key, Arc<Visible>)>> {
+    fn lock(&self) -> MutexGuard<'_, Sets> {
         self.sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
