@@ -18,7 +18,7 @@ use crate::{
     catalogue::{Known, Source},
     error::{Fault, FingerprintError, line_and_column},
     file::{ClassWord, ExampleKind, File, StatusWord},
-    model::{Ask, Compiled, Fingerprint, Method, What},
+    model::{Ask, CANARY, Compiled, Fingerprint, Method, Predicate, Rule, Slot, Target, What},
 };
 
 /// Compiled size of one regular expression, in bytes; larger ones are refused.
@@ -181,6 +181,7 @@ fn built(scribe: &mut Scribe<'_>, file: File, asks: &mut Vec<Ask>) -> Fingerprin
     rules::check_proofs(scribe, &file, &parts, &states);
     examples(scribe, &file, &parts);
     let severity = severities(scribe, &file);
+    let looks_at = looks_at(&parts, hints.iter().chain(identities.iter().map(|identity| &identity.rule)));
     let kin = file.overlaps.iter().chain(&file.refines).map(|id| id.get().clone()).collect();
     Fingerprint {
         id: file.id.get().clone(),
@@ -189,6 +190,7 @@ fn built(scribe: &mut Scribe<'_>, file: File, asks: &mut Vec<Ask>) -> Fingerprin
         refines: file.refines.iter().map(|id| id.get().clone()).collect(),
         requests: parts.requests,
         hints,
+        looks_at,
         identities,
         states,
         findings,
@@ -200,6 +202,15 @@ fn built(scribe: &mut Scribe<'_>, file: File, asks: &mut Vec<Ask>) -> Fingerprin
         side_files: scribe.source.side_files.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec())).collect(),
         file,
     }
+}
+
+/// The questions that rules look at, each once; the canary always, because it decides what is an answer at all.
+fn looks_at<'r>(parts: &requests::Parts, rules: impl Iterator<Item = &'r Rule>) -> Vec<Slot> {
+    let targets = rules.flat_map(Rule::predicates).filter_map(|predicate| match predicate {
+        Predicate::On(Target::Request(at), _) => parts.requests.get(*at).map(|request| request.slot),
+        _ => None,
+    });
+    targets.chain([CANARY]).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Turns what the TOML reader says into a fault; the names it expected give the nearest one.
@@ -227,6 +238,7 @@ fn head(scribe: &mut Scribe<'_>, file: &File) {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
     if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
         scribe.rule(span.clone(), "`id` is 1 to 64 lower-case letters, digits, `-` and `.`");
+        return;
     }
     let folder = scribe.source.path.rsplit(['/', '\\']).nth(1).unwrap_or(id);
     if folder != id {
@@ -315,3 +327,6 @@ fn spread_kin(compiled: &mut Compiled) {
         fingerprint.kin.extend(mine);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,8 @@ pub(crate) struct Fingerprint {
     pub(crate) refines: BTreeSet<String>,
     pub(crate) requests: Vec<Request>,
     pub(crate) hints: Vec<Rule>,
+    /// What hints and identity look at; the canary and a client certificate concern everybody.
+    pub(crate) looks_at: Vec<Slot>,
     pub(crate) identities: Vec<Identity>,
     pub(crate) states: Vec<State>,
     pub(crate) findings: Vec<FindingRule>,

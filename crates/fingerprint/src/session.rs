@@ -3,18 +3,15 @@
 //! The caller asks what [`Session::next`] gives, hands back each answer, and repeats until nothing is left to
 //! ask; then [`Session::verdict`] says what it was. Every question is asked at most once.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod plan;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use nightlatch_asset::{Answer, Failure, RequestClass, Tls};
 
 use crate::{
-    judge::asked,
-    judge::{Judge, Judged, Truth},
-    model::{CANARY, Compiled, Fingerprint, Method, Predicate, ROOT, Request, Slot, Target, What},
+    judge::{Judge, Judged, Standing, asked},
+    model::{CANARY, Compiled, Method, ROOT, Slot, What},
 };
 
 /// Questions in one batch.
@@ -129,23 +126,35 @@ pub struct Session {
     compiled: Arc<Compiled>,
     judge: Judge,
     asked: BTreeSet<Slot>,
+    /// How each fingerprint stands, as of the answers in `judge` without those in `fresh`.
+    outlooks: Vec<Outlook>,
+    /// Answered since the outlooks were made.
+    fresh: BTreeSet<Slot>,
     failures_in_a_row: usize,
     swept: usize,
     over: bool,
 }
 
+/// How one fingerprint stands at the moment.
+#[derive(Debug)]
+struct Outlook {
+    standing: Standing,
+    /// A hint holds, or an identity group holds in part by a marker.
+    hinted: bool,
+}
+
 impl Session {
     pub(crate) fn new(compiled: Arc<Compiled>, judge: Judge) -> Self {
-        Self { compiled, judge, asked: BTreeSet::new(), failures_in_a_row: 0, swept: 0, over: false }
+        let outlooks = compiled.fingerprints.iter().map(|f| Outlook::of(&judge, f)).collect();
+        let (asked, fresh) = (BTreeSet::new(), BTreeSet::new());
+        Self { compiled, judge, asked, outlooks, fresh, failures_in_a_row: 0, swept: 0, over: false }
     }
 
     /// Names of the binary conversations worth trying on this port, best first: those of fingerprints that the
     /// greeting speaks for, those that list the port, then all others.
     pub fn dialogues(&self) -> Vec<&str> {
-        self.ranked_dialogues()
-            .into_iter()
-            .filter_map(|(_, slot)| dialogue_name(&self.compiled, slot))
-            .collect()
+        let ranked = self.ranked_dialogues().into_iter();
+        ranked.filter_map(|(_, slot)| plan::dialogue_name(&self.compiled, slot)).collect()
     }
 
     /// The next questions, to be asked in this order; on one connection if they are HTTP. Empty: nothing is left
@@ -159,7 +168,9 @@ impl Session {
             self.asked.iter().copied().filter(|slot| self.judge.seen(*slot).is_none()).collect();
         for slot in open {
             self.judge.take(&self.compiled, slot, Answer::Failed(Failure::Budget));
+            self.fresh.insert(slot);
         }
+        self.refresh();
         let slots = self.plan();
         self.asked.extend(slots.iter().copied());
         slots.into_iter().filter_map(|slot| self.question(slot)).collect()
@@ -179,6 +190,7 @@ impl Session {
             Answer::Dialogue(_) => self.failures_in_a_row = 0,
         }
         self.judge.take(&self.compiled, id.0, answer);
+        self.fresh.insert(id.0);
     }
 
     /// How many questions were asked so far.
@@ -189,207 +201,6 @@ impl Session {
     /// What it was. What was not answered counts as false.
     pub fn verdict(self) -> Judged {
         self.judge.verdict(&self.compiled)
-    }
-
-    fn plan(&mut self) -> Vec<Slot> {
-        if self.over || self.asked.len() >= QUESTIONS_MAX {
-            return Vec::new();
-        }
-        let identified = self.identified();
-        if !identified.is_empty() {
-            return self.of_identified(&identified);
-        }
-        if self.dialogue_first()
-            && let Some(slot) = self.next_dialogue(true)
-        {
-            return vec![slot];
-        }
-        if !self.speaks_first() && !self.asked.contains(&CANARY) {
-            return vec![CANARY, ROOT];
-        }
-        if self.http_is_dead() {
-            return self.next_dialogue(false).into_iter().collect();
-        }
-        if self.failures_in_a_row >= FAILURES_MAX || self.judge.edge().blocked || self.judge.other_scheme() {
-            return Vec::new();
-        }
-        let batch = self.of_candidates();
-        if !batch.is_empty() {
-            return batch;
-        }
-        if self.judge.is_wildcard() || self.judge.is_walled() {
-            return Vec::new();
-        }
-        self.sweep()
-    }
-
-    /// Fingerprints that are identified, by index.
-    fn identified(&self) -> Vec<usize> {
-        let all = self.compiled.fingerprints.iter().enumerate();
-        all.filter(|(_, f)| self.judge.standing(f).identified).map(|(at, _)| at).collect()
-    }
-
-    /// What the identified products still want to know, and whether they are rather a special form of themselves.
-    fn of_identified(&self, identified: &[usize]) -> Vec<Slot> {
-        let is_identified = |id: &str| identified.iter().any(|at| self.compiled.fingerprints[*at].id == id);
-        let mut batch = Vec::new();
-        for fingerprint in &self.compiled.fingerprints {
-            if is_identified(&fingerprint.id) {
-                let open = |request: &&Request| self.may_ask(fingerprint, request, Some(true));
-                batch.extend(fingerprint.requests.iter().filter(open).map(|request| request.slot));
-            } else if fingerprint.refines.iter().any(|id| is_identified(id)) {
-                batch.extend(self.identity_slots(fingerprint, RequestClass::T2));
-            }
-        }
-        self.bounded(batch)
-    }
-
-    /// Identity requests of the most promising fingerprint that lists this port or is hinted at.
-    fn of_candidates(&self) -> Vec<Slot> {
-        let mut ranked: Vec<_> = self
-            .compiled
-            .fingerprints
-            .iter()
-            .enumerate()
-            .map(|(at, f)| ((self.hinted(f), self.lists_port(f)), Reverse(at), f))
-            .filter(|((hinted, listed), ..)| *hinted || *listed)
-            .collect();
-        ranked.sort_by_key(|(rank, at, _)| Reverse((*rank, *at)));
-        let batches = ranked.into_iter().map(|(.., f)| self.identity_slots(f, RequestClass::T2));
-        batches.map(|batch| self.bounded(batch)).find(|batch| !batch.is_empty()).unwrap_or_default()
-    }
-
-    /// Fixed-metadata identity requests of everybody else, within the budget.
-    fn sweep(&mut self) -> Vec<Slot> {
-        let budget = self.judge.context.sweep_max.saturating_sub(self.swept);
-        let all = self.compiled.fingerprints.iter().filter(|f| f.file.sweep);
-        let slots: Vec<_> = all.flat_map(|f| self.identity_slots(f, RequestClass::T1)).collect();
-        let mut batch = self.bounded(slots);
-        batch.truncate(budget);
-        self.swept += batch.len();
-        batch
-    }
-
-    /// HTTP requests that could still make an identity group hold: the first open one of each group, because its
-    /// answer often settles the group and saves the others.
-    fn identity_slots(&self, fingerprint: &Fingerprint, class_max: RequestClass) -> Vec<Slot> {
-        let standing = self.judge.standing(fingerprint);
-        let open = fingerprint
-            .identities
-            .iter()
-            .zip(&standing.groups)
-            .filter(|(_, truth)| **truth == Truth::Unknown);
-        let askable = |request: &&Request| {
-            !request.dialogue && request.class <= class_max && self.may_ask(fingerprint, request, None)
-        };
-        let first = |identity: &crate::model::Identity| {
-            let targets = identity.rule.predicates().filter_map(target);
-            targets.filter_map(|at| fingerprint.requests.get(at)).find(askable).map(|request| request.slot)
-        };
-        open.filter_map(|(identity, _)| first(identity)).collect()
-    }
-
-    /// Not asked yet, allowed by the scope, and all its conditions hold.
-    fn may_ask(&self, fingerprint: &Fingerprint, request: &Request, identified: Option<bool>) -> bool {
-        !self.asked.contains(&request.slot)
-            && self.judge.allowed(request)
-            && self.judge.conditions_hold(fingerprint, request, identified)
-    }
-
-    /// A hint holds, or an identity group holds in part by a marker on what everybody asks.
-    fn hinted(&self, fingerprint: &Fingerprint) -> bool {
-        fingerprint.hints.iter().any(|rule| self.judge.rule_holds(fingerprint, rule))
-            || fingerprint
-                .identities
-                .iter()
-                .any(|identity| self.judge.half_holds(fingerprint, &identity.rule))
-    }
-
-    fn lists_port(&self, fingerprint: &Fingerprint) -> bool {
-        let tls = self.judge.context.scheme == Scheme::Tls;
-        let listed = |entry: &crate::file::PortEntry| {
-            entry.port == self.judge.context.port && entry.tls.is_none_or(|wanted| wanted == tls)
-        };
-        fingerprint.file.ports.iter().any(listed)
-    }
-
-    fn bounded(&self, slots: Vec<Slot>) -> Vec<Slot> {
-        let mut batch: Vec<Slot> = Vec::new();
-        let room = BATCH_MAX.min(QUESTIONS_MAX.saturating_sub(self.asked.len()));
-        for slot in slots {
-            let dialogue = dialogue_name(&self.compiled, slot).is_some();
-            if batch.contains(&slot) || (dialogue && !batch.is_empty()) {
-                continue;
-            }
-            batch.push(slot);
-            // A dialogue has a connection of its own.
-            if dialogue || batch.len() >= room {
-                break;
-            }
-        }
-        batch.truncate(room);
-        batch
-    }
-
-    /// The peer spoke before it was asked, and not HTTP: no HTTP server does.
-    fn speaks_first(&self) -> bool {
-        let greeting = &self.judge.context.greeting;
-        !greeting.is_empty() && !greeting.starts_with(b"HTTP/")
-    }
-
-    /// Only fingerprints with dialogues list this port.
-    fn dialogue_first(&self) -> bool {
-        let listed: Vec<_> = self.compiled.fingerprints.iter().filter(|f| self.lists_port(f)).collect();
-        let by_dialogue = |f: &&&Fingerprint| f.requests.iter().any(|request| request.dialogue);
-        self.speaks_first()
-            || (!listed.is_empty() && listed.iter().filter(by_dialogue).count() == listed.len())
-    }
-
-    /// Canary and root both failed, and not because nothing can be reached.
-    fn http_is_dead(&self) -> bool {
-        if self.speaks_first() {
-            return true;
-        }
-        let failed = |slot: Slot| self.judge.seen(slot).is_none_or(|seen| seen.failure().is_some());
-        failed(CANARY) && failed(ROOT)
-    }
-
-    fn ranked_dialogues(&self) -> Vec<(bool, Slot)> {
-        let mut best: BTreeMap<Slot, (bool, bool)> = BTreeMap::new();
-        for fingerprint in &self.compiled.fingerprints {
-            let rank = (self.hinted(fingerprint), self.lists_port(fingerprint));
-            for request in fingerprint.requests.iter().filter(|request| request.dialogue) {
-                let known = best.entry(request.slot).or_default();
-                *known = (known.0 || rank.0, known.1 || rank.1);
-            }
-        }
-        let mut ranked: Vec<_> = best.into_iter().collect();
-        let place = |slot: Slot| {
-            let name = dialogue_name(&self.compiled, slot);
-            TEXT_FIRST.iter().position(|text| name == Some(text)).unwrap_or(TEXT_FIRST.len())
-        };
-        ranked.sort_by_key(|(slot, rank)| (Reverse(*rank), place(*slot), *slot));
-        ranked.into_iter().map(|(slot, (hinted, listed))| (hinted || listed, slot)).collect()
-    }
-
-    /// The next dialogue: of likely ones only, or of all. None when nothing can be reached at all.
-    fn next_dialogue(&self, likely_only: bool) -> Option<Slot> {
-        let gone = |slot: Slot| {
-            let failure = self.judge.seen(slot).and_then(crate::judge::Seen::failure);
-            matches!(failure, Some(Failure::Refused | Failure::Tls(_) | Failure::ClientCertificate))
-        };
-        if gone(CANARY) || gone(ROOT) || self.judge.other_scheme() {
-            return None;
-        }
-        let ranked = self.ranked_dialogues();
-        let tried = ranked.iter().filter(|(_, slot)| self.asked.contains(slot)).count();
-        if tried >= DIALOGUES_MAX {
-            return None;
-        }
-        ranked
-            .into_iter()
-            .find(|(likely, slot)| (*likely || !likely_only) && !self.asked.contains(slot))
-            .map(|(_, slot)| slot)
     }
 
     pub(crate) fn question(&self, slot: Slot) -> Option<Question> {
@@ -409,17 +220,5 @@ impl Session {
     }
 }
 
-fn dialogue_name(compiled: &Compiled, slot: Slot) -> Option<&str> {
-    match compiled.asks.get(slot).map(|ask| &ask.what) {
-        Some(What::Dialogue(name)) => Some(name),
-        _ => None,
-    }
-}
-
-/// Index of the request that a predicate looks at.
-fn target(predicate: &Predicate) -> Option<usize> {
-    match predicate {
-        Predicate::On(Target::Request(at), _) => Some(*at),
-        _ => None,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -191,7 +191,7 @@ fn header_holds(http: &HttpAnswer, name: &str, compares: &[Compare]) -> bool {
     let values: Vec<_> =
         http.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.raw()).collect();
     compares.iter().all(|compare| match compare {
-        Compare::Exists(wanted) => !values.is_empty() == *wanted,
+        Compare::Exists(wanted) => values.is_empty() != *wanted,
         _ => values.iter().any(|value| compare_json(Some(&Value::from(*value)), compare, http.status)),
     })
 }

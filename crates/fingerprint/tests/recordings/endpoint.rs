@@ -135,7 +135,7 @@ impl Endpoint {
 
     /// What the server said to a path that does not exist, or a plain 404; the failure, where nothing else came.
     fn unknown_path(&self) -> Answer {
-        let unknown = ["/absent", "/x", "/nonexistent"];
+        let unknown = ["/absent", "/x", "/nonexistent", "/lab-absent"];
         let said = unknown.iter().find_map(|path| self.answers.get(&format!("GET {path}")));
         if let Some(answer) = said {
             return answer.clone();

@@ -1,5 +1,6 @@
 //! Every recording of a real server against every fingerprint: the planner's verdict is the expected one
 //! (`expected.txt`), and no answers of one product satisfy another.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../dialogues/mod.rs"]
 mod dialogues;
@@ -30,6 +31,8 @@ const NAMES: &[(&str, &str)] = &[
     ("caddy", "caddy-admin"),
     ("rabbitmq", "rabbitmq-management"),
     ("influxdb1", "influxdb"),
+    ("spark-master", "spark"),
+    ("nats", "nats-monitoring"),
 ];
 
 fn context(endpoint: &Endpoint) -> Context {
