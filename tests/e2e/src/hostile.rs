@@ -314,7 +314,7 @@ pub fn everything_at_once(visit: &mut Visit) -> io::Result<()> {
 "gitTreeState":"clean","buildDate":"2024-01-01T00:00:00Z","goVersion":"go1.22","compiler":"gc","platform":"linux/amd64","ApiVersion":"1.41",
 "MinAPIVersion":"1.12","GitCommit":"x","GoVersion":"go1.19","KernelVersion":"6","Components":[],"kind":"NamespaceList","apiVersion":"v1","items":[],
 "repositories":[],"cluster_name":"x","tagline":"You Know, for Search","version":{"number":"8.1.0","build_flavor":"default"},"status":"success",
-"data":{"version":"2.42.0"},"Version":"2.19.4","InstanceID":"x","name":"marathon"} Prometheus Server is Healthy."#;
+"data":{"version":"2.42.0"},"Version":"2.19.4","InstanceID":"x","name":"marathon"}"#;
     loop {
         visit.request()?;
         let head = format!(

@@ -14,8 +14,8 @@ use crate::nightlatch::street_binary;
 pub const OPEN_PORTS: std::ops::RangeInclusive<u16> = 10_000..=59_999;
 /// An address of loopback that nothing else uses, so that no port of it is taken.
 pub const OPEN_HOST: &str = "127.77.50.1";
-/// Descriptors that a serving process needs besides its sockets.
-const SPARE_DESCRIPTORS: u64 = 256;
+/// Descriptors that a serving process keeps for connections: more than the endpoints that the scanner asks at a time.
+const CONNECTION_DESCRIPTORS: u64 = 6_000;
 
 /// What every port of that host says to every request, in the form of a recording.
 const SAME_ANSWER: &str = r#"{"product":"decoy","variant":"same","version":"1","started_with":"by this test","transport":"tcp","exchanges":[
@@ -33,7 +33,8 @@ impl OpenHost {
         let recording = dir.path().join("same.json");
         fs::write(&recording, SAME_ANSWER).unwrap();
         let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-        let per_process = u16::try_from(limit.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(u16::MAX).max(1);
+        let per_process =
+            u16::try_from(limit - CONNECTION_DESCRIPTORS.min(limit / 2)).unwrap_or(u16::MAX).max(1);
         let mut children = Vec::new();
         let mut first = *OPEN_PORTS.start();
         loop {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use nightlatch_asset::Exposure::{Controllable, Limited, Readable, Unknown};
+use nightlatch_asset::Exposure::{Controllable, Limited, Unknown};
 
 use super::{Door, Requires, Variant, Version};
 use crate::{
@@ -21,14 +21,14 @@ pub(super) const VARIANTS: &[Variant] = &[
         requires: Requires::Nothing,
         start: || start("etcd/open", Scheme::Http, &[]),
         shows: |server| assert_eq!(range(Scheme::Http, server), 200),
-        doors: &[Door { with_questions: Some(Controllable), ..Door::new("etcd", VERSION, Limited) }],
+        doors: &[Door { with_questions: Some(Controllable), ..Door::new("etcd", VERSION, Controllable) }],
     },
     Variant {
         name: "etcd/old-interface",
         requires: Requires::Nothing,
         start: || start("etcd/old-interface", Scheme::Http, &["--enable-v2=true"]),
         shows: |server| assert_eq!(get(Scheme::Http, server.address, "/v2/keys/").unwrap().status, 200),
-        doors: &[Door { with_questions: Some(Controllable), ..Door::new("etcd", VERSION, Readable) }],
+        doors: &[Door { with_questions: Some(Controllable), ..Door::new("etcd", VERSION, Controllable) }],
     },
     Variant {
         name: "etcd/users",
@@ -42,7 +42,7 @@ pub(super) const VARIANTS: &[Variant] = &[
         requires: Requires::Nothing,
         start: || start("etcd/tls", Scheme::Https, &[]),
         shows: |server| assert_eq!(range(Scheme::Https, server), 200),
-        doors: &[Door { with_questions: Some(Controllable), ..Door::new("etcd", VERSION, Limited) }],
+        doors: &[Door { with_questions: Some(Controllable), ..Door::new("etcd", VERSION, Controllable) }],
     },
     Variant {
         name: "etcd/client-certificates",

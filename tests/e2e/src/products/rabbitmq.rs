@@ -25,7 +25,7 @@ pub(super) const VARIANTS: &[Variant] = &[Variant {
     },
     doors: &[
         Door::new("RabbitMQ", VERSION, Limited),
-        Door { at: management, ..Door::new("RabbitMQ Management", Version::NotTold, Limited) },
+        Door { at: management, ..Door::new("RabbitMQ", Version::NotTold, Limited) },
     ],
 }];
 
