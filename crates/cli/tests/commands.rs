@@ -1,5 +1,7 @@
 //! The binary as people meet it: exit codes, messages, files left alone.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use std::{
     io::Write,
     net::{Ipv4Addr, TcpListener},

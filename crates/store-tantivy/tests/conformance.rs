@@ -1,11 +1,16 @@
 //! The suite that every backend must pass, in all ways a store can be used.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::field_reassign_with_default, reason = "a test that cannot go on fails")]
+
 use std::{fs, path::Path};
 
+use jiff::ToSpan;
 use nightlatch_asset::Observation;
+use nightlatch_query::Expr;
 use nightlatch_store::{
-    Ingested, Snapshot, Store, StoreError,
+    Ingested, Selection, Snapshot, Sort, Store, StoreError, View,
     conformance::{self, Plan},
+    synthetic,
 };
 use nightlatch_store_tantivy::{Options, TantivyStore};
 use tempfile::TempDir;
@@ -117,4 +122,42 @@ fn the_corpus_of_the_suite_crosses_partitions() {
 
 fn partitions(directory: &Path) -> usize {
     fs::read_dir(directory.join("part")).unwrap().count()
+}
+
+/// More weeks than writers are open at once, in no order, and a crash before the commit.
+#[test]
+fn many_weeks_at_once_are_all_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    let mut corpus: Vec<Observation> = synthetic::observations_of(5, 600, 600).collect();
+    for (number, observation) in corpus.iter_mut().enumerate() {
+        let weeks = (number * 7 % 19) as i64;
+        observation.time = observation.time.saturating_sub((weeks * 168).hours()).unwrap();
+    }
+    let mut store = TantivyStore::open(directory.path(), options(Way::Plain)).unwrap();
+    for batch in corpus.chunks(50) {
+        store.ingest(batch).unwrap();
+    }
+    copy(directory.path(), crashed.path());
+    let everything = Selection { expr: Expr::All, view: View::History };
+    assert_eq!(store.snapshot().unwrap().count(&everything).unwrap(), 600);
+    let store = TantivyStore::open(crashed.path(), options(Way::Plain)).unwrap();
+    let rows = store.snapshot().unwrap().search(&everything, Sort::Oldest, 0, 1_000).unwrap();
+    let mut times: Vec<_> = corpus.iter().map(|o| o.time).collect();
+    times.sort();
+    assert_eq!(rows.iter().map(|row| row.observation.time).collect::<Vec<_>>(), times);
+    assert!(partitions(crashed.path()) > 12);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -156,12 +156,12 @@ fn lint_all(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
     Ok(if warnings > 0 { Exit::Findings } else { Exit::Clean })
 }
 
+/// What is done with a catalogue, for one fingerprint or for all.
+type Work<'w> = dyn FnMut(&Catalogue, Option<&str>) -> Result<(), Failure> + 'w;
+
 /// Calls `work` for everything named: with the program's own catalogue for identifiers, with a catalogue that holds
 /// the folder's file in its place for folders.
-fn each(
-    which: &[String],
-    work: &mut dyn FnMut(&Catalogue, Option<&str>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn each(which: &[String], work: &mut Work<'_>) -> Result<(), Failure> {
     if which.is_empty() {
         return work(&embedded()?, None);
     }

@@ -62,9 +62,9 @@ impl Import {
         total: &mut Ingested,
         bad: &mut u64,
     ) -> Result<(), Failure> {
-        let mut reader = nightlatch_banner::Reader::new(input)?;
+        let reader = nightlatch_banner::Reader::new(input)?;
         let mut batch: Vec<Observation> = Vec::with_capacity(BATCH);
-        while let Some(line) = reader.next() {
+        for line in reader {
             match line {
                 Ok(observation) => batch.push(observation),
                 Err(error) => {
