@@ -1,6 +1,11 @@
 //! The suite that every backend must pass, in all ways a store can be used.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::field_reassign_with_default, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::field_reassign_with_default,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::{fs, path::Path};
 

@@ -2,7 +2,12 @@
 //!
 //! The test program starts itself again as the process that is killed, so it has its own `main`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::field_reassign_with_default, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::field_reassign_with_default,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::{
     io::{BufRead, BufReader, Write},
