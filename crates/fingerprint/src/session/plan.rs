@@ -210,7 +210,8 @@ impl Session {
         let mut best: BTreeMap<Slot, (bool, bool)> = BTreeMap::new();
         for (fingerprint, outlook) in self.compiled.fingerprints.iter().zip(&self.outlooks) {
             let rank = (outlook.hinted, self.lists_port(fingerprint));
-            for request in fingerprint.requests.iter().filter(|request| request.dialogue) {
+            let allowed = |request: &&Request| request.dialogue && self.judge.allowed(request);
+            for request in fingerprint.requests.iter().filter(allowed) {
                 let known = best.entry(request.slot).or_default();
                 *known = (known.0 || rank.0, known.1 || rank.1);
             }

@@ -333,6 +333,19 @@ fn dialogues_come_first_where_nobody_speaks_http() {
     assert_eq!(catalogue.session(context(6379)).dialogues(), ["redis"]);
 }
 
+/// Found by fuzzing: a dialogue of class T3 was tried like any other.
+#[test]
+fn a_dialogue_that_the_scope_does_not_allow_is_not_tried() {
+    let catalogue =
+        compile(&[talker("6379").replacen("class = \"T2\"\ndialogue", "class = \"T3\"\ndialogue", 1)]);
+    let silent = |_: &Question| Some(Answer::Failed(Failure::Closed));
+    for port in [6379, 9] {
+        assert_eq!(asked(&catalogue.converse(context(port), silent)), ["GET /{nonce}", "GET /"]);
+        let allowed = Context { t3: true, ..context(port) };
+        assert!(asked(&catalogue.converse(allowed, silent)).contains(&"dialogue redis"));
+    }
+}
+
 #[test]
 fn a_dialogue_that_was_not_recognised_proves_nothing() {
     let catalogue = compile(&[talker("6379")]);
