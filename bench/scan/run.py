@@ -29,10 +29,12 @@ STREETS = [
     ("etcd/open-v3", 2379, "http", "etcd"),
     ("nginx/default", 8080, "http", None),
     ("openshift-kube-apiserver-1.36/anonymous-default-rbac", 6443, "https", "Kubernetes"),
-    ("openshift-kubelet-1.36/no-anonymous-webhook", 10250, "https", "kubelet"),
+    ("openshift-kubelet-1.36/no-anonymous-webhook", 10250, "https", "Kubernetes kubelet"),
 ]
 LOOPBACK_FIRST = ipaddress.ip_address("127.80.0.0")
 LAB_FIRST = ipaddress.ip_address("10.99.0.0")
+# In the lab every street is on a port for which masscan has a greeting of its own.
+LAB_PORTS = {"http": 8080, "https": 443}
 LAB = {"scanner": "nightlatch-bench-a", "street": "nightlatch-bench-b"}
 
 
@@ -56,6 +58,7 @@ class Street:
         path = ROOT / "recordings" / f"{recording}.json"
         command = [*prefix, str(TARGET / "release" / "nightlatch-street"), str(path), f"0.0.0.0:{port}"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.name = recording
         line = self.process.stdout.readline()
         if line.split() != ["ready", "1"]:
             raise SystemExit(f"{recording}: the street did not open: {line!r}")
@@ -63,7 +66,10 @@ class Street:
     def close(self):
         """Ends the street; returns the connections and requests that it saw."""
         out, _ = self.process.communicate()
-        _, connections, requests = out.split()[-3:]
+        words = out.split()
+        if words[:1] != ["served"]:
+            raise SystemExit(f"{self.name}: the street ended early, with {self.process.returncode}: {out!r}")
+        _, connections, requests = words
         return int(connections), int(requests)
 
 
@@ -216,7 +222,7 @@ def build():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--endpoints", type=int, default=10_000)
-    parser.add_argument("--nmap-sample", type=int, default=60, help="addresses that nmap scans")
+    parser.add_argument("--nmap-sample", type=int, default=100, help="addresses that nmap scans")
     parser.add_argument("--masscan-rate", type=int, default=2_000, help="packets a second; more loses banners")
     parser.add_argument("--only", help="only streets whose recording contains this")
     parser.add_argument("--no-build", action="store_true")
@@ -245,8 +251,9 @@ def main():
         lab_down()
         try:
             macs = lab_up()
-            for recording, port, scheme, product in streets:
-                say(f"\n{recording}, {scheme}, between two network namespaces")
+            for recording, _, scheme, product in streets:
+                port = LAB_PORTS[scheme]
+                say(f"\n{recording}, {scheme} on port {port}, between two network namespaces")
                 inside = [["ip", "netns", "exec", LAB[side]] for side in ("scanner", "street")]
                 ours = measure_nightlatch(recording, port, product, LAB_FIRST, arguments, *inside)
                 theirs = measure_masscan(recording, port, macs, arguments)
