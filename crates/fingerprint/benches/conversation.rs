@@ -1,17 +1,20 @@
 //! What one conversation costs without the network: planning, judging, and the catalogue's own compilation.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot begin says why and ends")]
+
+#[path = "../tests/dialogues/mod.rs"]
+mod dialogues;
+
 use std::{hint::black_box, time::Instant};
 
 use nightlatch_asset::{Answer, BodyEnd};
 use nightlatch_fingerprint::{Catalogue, Context, QuestionId, Scheme, examples};
 
-const DIALOGUES: &[&str] = &["amqp", "memcached", "mongodb", "mysql", "postgresql", "redis", "zookeeper"];
 const ROUNDS: u32 = 2_000;
 
 fn main() {
     let start = Instant::now();
-    let catalogue =
-        Catalogue::embedded(DIALOGUES).expect("the embedded fingerprints compile, as the tests show");
+    let catalogue = dialogues::catalogue();
     println!("compile {} fingerprints: {:?}", catalogue.entries().count(), start.elapsed());
     let nginx = |path: &str| if path == "/" { "nginx-welcome.http" } else { "nginx-404.http" };
     let unknown_json = |path: &str| if path == "/" { "json-status-ok.http" } else { "json-404.http" };

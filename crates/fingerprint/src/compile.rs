@@ -280,8 +280,7 @@ fn examples(scribe: &mut Scribe<'_>, file: &File, parts: &requests::Parts) {
         let entry = example.get();
         recorded |= entry.recorded.is_some() && entry.kind == ExampleKind::Positive;
         for (id, exchange) in &entry.exchange {
-            let known: Vec<_> =
-                parts.requests.iter().map(|r| (r.id.as_str(), ())).chain([("canary", ())]).collect();
+            let known: Vec<_> = parts.ids.keys().map(|id| (id.as_str(), ())).collect();
             scribe.word("request", id, exchange.span(), &known);
             if let Err(reason) = crate::exchange::read(exchange.get(), scribe.source.side_files) {
                 scribe.rule(exchange.span(), reason);

@@ -199,8 +199,11 @@ impl Session {
     }
 
     /// What it was. What was not answered counts as false.
-    pub fn verdict(self) -> Judged {
-        self.judge.verdict(&self.compiled)
+    pub fn verdict(mut self) -> Judged {
+        self.refresh();
+        // What cannot hold any more cannot hold at the end.
+        let open = |at: usize| self.outlooks.get(at).is_some_and(Outlook::is_open);
+        self.judge.verdict(&self.compiled, open)
     }
 
     pub(crate) fn question(&self, slot: Slot) -> Option<Question> {

@@ -54,8 +54,11 @@ struct Identified<'c> {
 
 impl Judge {
     /// The verdict over all answers; what was not answered counts as false.
-    pub(crate) fn verdict(&self, compiled: &Compiled) -> Judged {
-        let standings = || compiled.fingerprints.iter().map(|f| (f, self.standing_as_of(f, true)));
+    ///
+    /// - `open`: whether the fingerprint at this index may be identified at all; saves looking at the others.
+    pub(crate) fn verdict(&self, compiled: &Compiled, open: impl Fn(usize) -> bool) -> Judged {
+        let all = || compiled.fingerprints.iter().enumerate().filter(|(at, _)| open(*at));
+        let standings = || all().map(|(_, f)| (f, self.standing_as_of(f, true)));
         let candidates = standings().filter(|(_, standing)| standing.groups.contains(&Truth::Yes));
         let mut identified: Vec<Identified<'_>> = Vec::new();
         let mut listed = Vec::new();

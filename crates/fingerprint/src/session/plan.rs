@@ -253,6 +253,11 @@ impl Outlook {
             || fingerprint.identities.iter().any(|identity| judge.half_holds(fingerprint, &identity.rule));
         Self { standing, hinted }
     }
+
+    /// An identity group holds, or may hold yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.standing.groups.iter().any(|truth| *truth != Truth::No)
+    }
 }
 
 pub(super) fn dialogue_name(compiled: &Compiled, slot: Slot) -> Option<&str> {
