@@ -51,6 +51,12 @@ def run(command, **more):
     return subprocess.run(command, check=True, capture_output=True, text=True, **more)
 
 
+def cpu_of_children():
+    """CPU seconds of all ended children so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 class Street:
     """A process that plays one recording on all addresses of a port."""
 
@@ -64,13 +70,13 @@ class Street:
             raise SystemExit(f"{recording}: the street did not open: {line!r}")
 
     def close(self):
-        """Ends the street; returns the connections and requests that it saw."""
+        """Ends the street; returns the requests that it answered and its CPU seconds."""
+        before = cpu_of_children()
         out, _ = self.process.communicate()
         words = out.split()
         if words[:1] != ["served"]:
             raise SystemExit(f"{self.name}: the street ended early, with {self.process.returncode}: {out!r}")
-        _, connections, requests = words
-        return int(connections), int(requests)
+        return int(words[2]), cpu_of_children() - before
 
 
 @contextmanager
@@ -85,7 +91,7 @@ def street(recording, port, prefix=()):
 
 def timed(command, limit):
     """Runs a command; returns its output, wall seconds, and CPU seconds of it and its children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = cpu_of_children()
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
@@ -96,11 +102,10 @@ def timed(command, limit):
             process.wait()
             code = None
         wall = time.monotonic() - started
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = cpu_of_children() - before
         out.seek(0), err.seek(0)
         if code != 0:
             say(f"    {' '.join(command[:4])} ... ended with {code}: {err.read()[-600:]}")
-        cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         return out.read(), wall, cpu
 
 
@@ -117,35 +122,35 @@ def nightlatch(first, port, arguments, prefix=()):
     return found, wall, cpu
 
 
-def row(name, endpoints, identified, wall, cpu, requests=None):
+def row(name, endpoints, identified, wall, cpu, served, requests, rated=None):
+    """One line of the result; `rated` endpoints count for the rate, where not only those that were identified do."""
     return {
         "scanner": name,
         "endpoints": endpoints,
         "identified": identified,
-        "per_second": identified / wall if wall else 0.0,
+        "per_second": (identified if rated is None else rated) / wall,
         "cpu_ms": 1000 * cpu / endpoints,
-        "requests": None if requests is None else requests / endpoints,
-        "wall": wall,
+        "served_ms": 1000 * served / endpoints,
+        "requests": requests / endpoints,
     }
 
 
 def show(rows, base):
     for one in rows:
-        requests = "     -" if one["requests"] is None else f"{one['requests']:6.2f}"
         ratio = base["per_second"] / one["per_second"] if one["per_second"] else float("inf")
         say(
             f"  {one['scanner']:<34} {one['identified']:>6} of {one['endpoints']:<6} {one['per_second']:>9.1f}/s "
-            f"{one['cpu_ms']:>8.3f} ms CPU {requests} requests   Nightlatch is {ratio:.1f} times as fast"
+            f"{one['cpu_ms']:>8.3f} ms CPU (street {one['served_ms']:.3f}) {one['requests']:>6.2f} requests   Nightlatch is {ratio:.1f} times as fast"
         )
 
 
 def measure_nightlatch(recording, port, product, first, arguments, prefix=(), street_prefix=()):
     with street(recording, port, street_prefix) as opened:
         found, wall, cpu = nightlatch(first, port, arguments, prefix)
-        _, requests = opened.close()
+        requests, served = opened.close()
     named = [o["verdict"].get("product") for o in found]
     right = sum(1 for name in named if name == product or (product is None and name in (None, "nginx")))
-    return row("nightlatch (canary and all)", arguments.endpoints, right, wall, cpu, requests)
+    return row("nightlatch (canary and all)", arguments.endpoints, right, wall, cpu, served, requests)
 
 
 def measure_nmap(recording, port, first, arguments):
@@ -155,18 +160,15 @@ def measure_nmap(recording, port, first, arguments):
     sample = min(arguments.nmap_sample, arguments.endpoints)
     with street(recording, port) as opened:
         command = ["nmap", "-n", "-Pn", "-sV", "--version-light", "-oG", "-", "-p", str(port)]
-        last = first + sample - 1
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as targets:
             targets.write("\n".join(str(first + i) for i in range(sample)))
             targets.flush()
             out, wall, cpu = timed([*command, "-iL", targets.name], SCAN_SECONDS_MAX)
-        _, requests = opened.close()
-    # A line names a service in the last but one field; two empty ones mean that nothing was recognised.
-    identified = sum(1 for line in out.splitlines() if f"{port}/open/tcp//" in line and not line.rstrip().endswith("///"))
-    named = row(f"nmap -sV --version-light ({first}-{last})", sample, sample, wall, cpu, requests)
-    named["scanner"] = f"nmap -sV --version-light, {sample} only"
-    say(f"    nmap named a service on {identified} of {sample}; it is timed on a sample because it is slow")
-    return named
+        requests, served = opened.close()
+    # Host: 192.0.2.1 ()  Ports: 2375/open/tcp//docker//Docker 20.10.24/
+    ports = [line.split("Ports: ")[1].split("/") for line in out.splitlines() if "Ports: " in line]
+    identified = sum(1 for fields in ports if len(fields) > 6 and fields[6])
+    return row(f"nmap -sV --version-light, {sample} only", sample, identified, wall, cpu, served, requests, rated=sample)
 
 
 def lab_up():
@@ -207,10 +209,10 @@ def measure_masscan(recording, port, macs, arguments):
             command += ["-oL", found.name]
             _, wall, cpu = timed(command, SCAN_SECONDS_MAX)
             lines = Path(found.name).read_text().splitlines()
-        _, requests = opened.close()
+        requests, served = opened.close()
     banners = {line.split()[3] for line in lines if line.startswith("banner") and len(line.split()) > 3}
     # The five seconds that it waits for stragglers at the end are not counted against it.
-    return row("masscan --banners", arguments.endpoints, len(banners), max(wall - 5, 0.001), cpu, requests)
+    return row("masscan --banners", arguments.endpoints, len(banners), max(wall - 5, 0.001), cpu, served, requests)
 
 
 def build():
@@ -233,6 +235,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     say(f"{os.cpu_count()} cores, {hard} open files allowed, {arguments.endpoints} endpoints in each street")
     streets = [s for s in STREETS if not arguments.only or arguments.only in s[0]]
+    if not streets:
+        parser.error(f"no street is called {arguments.only}; there are {', '.join(s[0] for s in STREETS)}")
     missed = []
 
     for recording, port, scheme, product in streets:
