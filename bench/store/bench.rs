@@ -93,7 +93,7 @@ fn ingest(directory: &Path, count: u64, endpoints: u64) -> Result<(), Failure> {
     let start = Instant::now();
     store.commit()?;
     let committed = inside + start.elapsed();
-    let writing = peak_bytes();
+    let (writing, cpu_writing) = (peak_bytes(), cpu_seconds().saturating_sub(made));
     let start = Instant::now();
     store.merge()?;
     store.close()?;
@@ -106,6 +106,7 @@ fn ingest(directory: &Path, count: u64, endpoints: u64) -> Result<(), Failure> {
             "observations": count, "documents": totals[0], "sightings": totals[1], "endpoints": totals[2],
             "ingest_seconds": committed.as_secs_f64(), "merge_seconds": merged.as_secs_f64(),
             "cpu_seconds": cpu.as_secs_f64(), "slowest_batch_ms": slowest.as_secs_f64() * 1e3,
+            "documents_per_cpu_second_while_writing": totals[0] as f64 / cpu_writing.as_secs_f64(),
             "observations_per_second": count as f64 / committed.as_secs_f64(),
             "documents_per_cpu_second": totals[0] as f64 / cpu.as_secs_f64(),
             "bytes": bytes, "bytes_per_document": bytes as f64 / totals[0] as f64,

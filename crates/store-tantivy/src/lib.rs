@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 mod lock;
 mod manifest;
+mod migrate;
 mod moment;
 mod partition;
 mod reader;
@@ -51,6 +52,7 @@ pub mod format {
         journal::frame,
         manifest::{FORMAT, Manifest, Unreadable},
         partition::{NoWeek, Week},
+        store::split_frame as batch,
         stored::{Malformed, decode, encode},
     };
 }

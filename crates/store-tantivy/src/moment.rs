@@ -215,14 +215,18 @@ impl RecordColumns {
         self.oid.first(doc)
     }
 
+    /// The first document of the endpoint.
+    pub(crate) fn root(&self, doc: DocId) -> Option<u64> {
+        self.root.first(doc).or_else(|| self.oid.first(doc))
+    }
+
     pub(crate) fn seconds(&self, doc: DocId) -> Option<i64> {
         self.seconds.first(doc)
     }
 
     /// When the endpoint of a document was first seen, by all that is known.
     pub(crate) fn first_seen(&self, doc: DocId, history: &History) -> Option<Timestamp> {
-        let root = self.root.first(doc).or_else(|| self.oid.first(doc))?;
-        if let Some(earlier) = history.first_seen(root) {
+        if let Some(earlier) = history.first_seen(self.root(doc)?) {
             return Some(earlier);
         }
         let written = self.first_seconds.first(doc).zip(self.first_nanos.first(doc));

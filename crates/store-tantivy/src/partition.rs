@@ -4,6 +4,7 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use jiff::{
@@ -22,7 +23,8 @@ use tantivy::{
 
 use crate::{
     failure::{engine_error, io_error},
-    schema::{LAYOUT, column},
+    migrate,
+    schema::{LAYOUT, Layout, column},
     tokens::tokenizers,
 };
 
@@ -30,14 +32,18 @@ use crate::{
 pub(crate) const FOLDER: &str = "part";
 /// Uncompressed bytes of stored forms that are compressed together: larger is smaller on disk and slower to
 /// read one record from.
-const STORED_BLOCK_BYTES: usize = 32 << 10;
-const STORED_COMPRESSION_LEVEL: i32 = 3;
+const STORED_BLOCK_BYTES: usize = 64 << 10;
+const STORED_COMPRESSION_LEVEL: i32 = 5;
 /// Decompressed blocks kept for each segment.
 const STORED_BLOCKS_CACHED: usize = 16;
 /// Segments of a size that are merged at once.
 const MERGED_SEGMENTS_MIN: usize = 8;
 /// Segments with more documents are left alone.
 const MERGED_DOCUMENTS_MAX: usize = 2_000_000;
+/// The engine's own list of segments, replaced as a whole.
+const SEGMENT_LIST: &str = "meta.json";
+/// Coarsest clock of a file system that is reckoned with.
+const CLOCK_STEP_MAX: Duration = Duration::from_secs(2);
 /// Documents up to which a partition is merged into one segment when it is closed for good.
 const WHOLE_DOCUMENTS_MAX: u32 = 4_000_000;
 
@@ -98,8 +104,8 @@ impl FromStr for Week {
     }
 }
 
-/// Opens the index of `week` for reading.
-pub(crate) fn open(directory: &Path, week: Week) -> Result<(PathBuf, Index), StoreError> {
+/// Opens the index of `week`, whatever its fields.
+pub(crate) fn open_as_it_is(directory: &Path, week: Week) -> Result<(PathBuf, Index), StoreError> {
     let path = directory.join(FOLDER).join(week.to_string());
     let mapped = MmapDirectory::open(&path).map_err(|e| StoreError::Damaged {
         path: path.clone(),
@@ -107,11 +113,15 @@ pub(crate) fn open(directory: &Path, week: Week) -> Result<(PathBuf, Index), Sto
     })?;
     let mut index = Index::open(mapped).map_err(engine_error(&path))?;
     index.set_tokenizers(tokenizers());
-    if index.schema() != LAYOUT.schema {
-        let what = "its fields are not those of this format".to_owned();
-        return Err(StoreError::Damaged { path, what });
-    }
     Ok((path, index))
+}
+
+/// Creates an empty index in the folder `path`.
+pub(crate) fn create(path: &Path, layout: &Layout) -> Result<Index, StoreError> {
+    let mapped = MmapDirectory::open(path).map_err(|e| engine_error(path)(e.into()))?;
+    let builder =
+        Index::builder().schema(layout.schema.clone()).settings(settings()).tokenizers(tokenizers());
+    builder.open_or_create(mapped).map_err(engine_error(path))
 }
 
 /// Reads an index, by hand reloaded.
@@ -122,6 +132,61 @@ pub(crate) fn reader(path: &Path, index: &Index) -> Result<IndexReader, StoreErr
         .doc_store_cache_num_blocks(STORED_BLOCKS_CACHED)
         .try_into()
         .map_err(engine_error(path))
+}
+
+/// Reads an index, and opens its segments again only when they are others.
+pub(crate) struct FreshReader {
+    path: PathBuf,
+    reader: IndexReader,
+    seen: Option<Stamp>,
+    copied: bool,
+}
+
+/// When the list of segments was written, and how long it is.
+type Stamp = (std::time::SystemTime, u64);
+
+impl FreshReader {
+    pub(crate) fn open(path: &Path, index: &Index) -> Result<Self, StoreError> {
+        let seen = stamp(path);
+        Ok(Self { path: path.to_owned(), reader: reader(path, index)?, seen, copied: false })
+    }
+
+    /// Opens the partition of `week` for reading; one of other fields as a copy in memory.
+    pub(crate) fn of(directory: &Path, week: Week) -> Result<Self, StoreError> {
+        let (path, index) = open_as_it_is(directory, week)?;
+        if index.schema() == LAYOUT.schema {
+            return Self::open(&path, &index);
+        }
+        let seen = stamp(&path);
+        let copy = migrate::in_memory(&path, &index, &LAYOUT)?;
+        Ok(Self { seen, copied: true, ..Self::open(&path, &copy)? })
+    }
+
+    /// Whether this reads a copy in memory of a partition that has changed since.
+    pub(crate) fn is_outdated_copy(&self) -> bool {
+        self.copied && stamp(&self.path) != self.seen
+    }
+
+    /// The segments committed by now.
+    pub(crate) fn searcher(&mut self) -> Result<Searcher, StoreError> {
+        // Looked at before reading: a list that is replaced meanwhile is read again next time.
+        let now = stamp(&self.path);
+        if !self.copied && (now.is_none() || now != self.seen || is_recent(now)) {
+            self.reader.reload().map_err(engine_error(&self.path))?;
+            self.seen = now;
+        }
+        Ok(self.reader.searcher())
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path.join(SEGMENT_LIST)).ok()?;
+    Some((found.modified().ok()?, found.len()))
+}
+
+/// Whether a list was written so shortly ago that one written after it could bear the same time.
+fn is_recent(stamp: Option<Stamp>) -> bool {
+    stamp.is_none_or(|(time, _)| time.elapsed().is_ok_and(|age| age < CLOCK_STEP_MAX))
 }
 
 /// An index in memory, for what cannot be written.
@@ -146,7 +211,7 @@ fn settings() -> IndexSettings {
 pub(crate) struct Partition {
     path: PathBuf,
     index: Index,
-    reader: IndexReader,
+    reader: FreshReader,
     writer: Option<IndexWriter>,
     /// Documents of this partition with a smaller id are in the committed index.
     durable: u64,
@@ -159,12 +224,16 @@ impl Partition {
         let path = directory.join(FOLDER).join(week.to_string());
         fs::create_dir_all(&path).map_err(io_error("create", &path))?;
         let mapped = MmapDirectory::open(&path).map_err(|e| engine_error(&path)(e.into()))?;
-        let builder =
-            Index::builder().schema(LAYOUT.schema.clone()).settings(settings()).tokenizers(tokenizers());
-        let index = builder.open_or_create(mapped).map_err(engine_error(&path))?;
+        if Index::exists(&mapped).map_err(|e| engine_error(&path)(e.into()))? {
+            let (_, old) = open_as_it_is(directory, week)?;
+            if old.schema() != LAYOUT.schema {
+                migrate::on_disk(directory, week, &old, &LAYOUT)?;
+            }
+        }
+        let index = create(&path, &LAYOUT)?;
         let payload = index.load_metas().map_err(engine_error(&path))?.payload;
         let durable = payload.and_then(|p| p.parse().ok()).unwrap_or(0);
-        let reader = reader(&path, &index)?;
+        let reader = FreshReader::open(&path, &index)?;
         Ok(Self { path, index, reader, writer: None, durable, dirty: false })
     }
 
@@ -186,16 +255,17 @@ impl Partition {
         writer.add_document(document).map(drop).map_err(engine_error(&self.path))
     }
 
-    /// Makes everything added durable; all later documents will have ids from `next_oid` on.
-    pub(crate) fn commit(&mut self, next_oid: u64) -> Result<(), StoreError> {
-        let Some(writer) = self.writer.as_mut().filter(|_| self.dirty) else { return Ok(()) };
+    /// Makes everything added durable; all later documents will have ids from `next_oid` on. Says whether
+    /// there was anything.
+    pub(crate) fn commit(&mut self, next_oid: u64) -> Result<bool, StoreError> {
+        let Some(writer) = self.writer.as_mut().filter(|_| self.dirty) else { return Ok(false) };
         let fail = || engine_error(&self.path);
         let mut commit = writer.prepare_commit().map_err(fail())?;
         commit.set_payload(&next_oid.to_string());
         commit.commit().map_err(fail())?;
         self.durable = next_oid;
         self.dirty = false;
-        Ok(())
+        Ok(true)
     }
 
     /// Drops the writer with all that it did not commit.
@@ -216,7 +286,7 @@ impl Partition {
         match self.writer.take() {
             Some(writer) => {
                 writer.wait_merging_threads().map_err(engine_error(&self.path))?;
-                self.reader.reload().map_err(engine_error(&self.path))
+                self.reader.searcher().map(drop)
             }
             None => Ok(()),
         }
@@ -232,17 +302,17 @@ impl Partition {
         }
         let mut writer = writer(&self.path, &self.index, memory)?;
         let ids: Vec<_> = segments.iter().map(|segment| segment.id()).collect();
+        // Files of segments that somebody holds are not collected.
+        drop(segments);
         writer.merge(&ids).wait().map_err(engine_error(&self.path))?;
-        // Files that a reader holds are not collected.
-        self.reader.reload().map_err(engine_error(&self.path))?;
+        self.reader.searcher()?;
         writer.garbage_collect_files().wait().map_err(engine_error(&self.path))?;
         writer.wait_merging_threads().map_err(engine_error(&self.path))
     }
 
     /// The committed documents.
-    pub(crate) fn searcher(&self) -> Result<Searcher, StoreError> {
-        self.reader.reload().map_err(engine_error(&self.path))?;
-        Ok(self.reader.searcher())
+    pub(crate) fn searcher(&mut self) -> Result<Searcher, StoreError> {
+        self.reader.searcher()
     }
 }
 

@@ -1,20 +1,18 @@
 //! Reading from another process than the one that writes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use nightlatch_store::{Snapshot, StoreError};
-use tantivy::IndexReader;
 
 use crate::{
-    failure::engine_error,
     history::History,
     manifest::Manifest,
     moment::{Caches, Ingredients, Moment, Part},
-    partition::{self, Week},
+    partition::{FreshReader, Week},
     store::EVENTS,
 };
 
@@ -27,7 +25,7 @@ pub struct Reader {
 
 #[derive(Default)]
 struct Known {
-    partitions: BTreeMap<Week, (PathBuf, IndexReader)>,
+    partitions: BTreeMap<Week, FreshReader>,
     history: Arc<History>,
 }
 
@@ -57,16 +55,16 @@ impl Reader {
         known.partitions.retain(|week, _| manifest.partitions.contains(week));
         let mut parts = Vec::new();
         for week in &manifest.partitions {
-            let (path, reader) = match known.partitions.get(week) {
-                Some(known) => known,
-                None => {
-                    let (path, index) = partition::open(&self.directory, *week)?;
-                    let reader = partition::reader(&path, &index)?;
-                    known.partitions.entry(*week).or_insert((path, reader))
+            let reader = match known.partitions.entry(*week) {
+                Entry::Occupied(mut known) => {
+                    if known.get().is_outdated_copy() {
+                        known.insert(FreshReader::of(&self.directory, *week)?);
+                    }
+                    known.into_mut()
                 }
+                Entry::Vacant(vacant) => vacant.insert(FreshReader::of(&self.directory, *week)?),
             };
-            reader.reload().map_err(engine_error(path))?;
-            parts.push(Part { week: Some(*week), searcher: reader.searcher() });
+            parts.push(Part { week: Some(*week), searcher: reader.searcher()? });
         }
         Ok(Box::new(Moment::new(Ingredients {
             path: self.directory.clone(),

@@ -92,10 +92,11 @@ pub(crate) struct Layout {
 }
 
 /// The one layout of this format version.
-pub(crate) static LAYOUT: LazyLock<Layout> = LazyLock::new(Layout::new);
+pub(crate) static LAYOUT: LazyLock<Layout> = LazyLock::new(|| Layout::without(None));
 
 impl Layout {
-    fn new() -> Self {
+    /// The layout of a catalogue without one field, as an earlier version may have had it.
+    pub(crate) fn without(left_out: Option<Field>) -> Self {
         let mut builder = Schema::builder();
         let mut not_after = None;
         // The flag INDEXED would keep a length of every document beside the terms.
@@ -105,6 +106,7 @@ impl Layout {
             .map(|info| {
                 let name = info.name.replace('.', "_");
                 let kept = match (info.field, info.kind) {
+                    (field, _) if left_out == Some(field) => Kept::Beside,
                     (Field::SslNotAfter, _) => {
                         not_after = Some(builder.add_i64_field(&name, FAST));
                         Kept::Seconds

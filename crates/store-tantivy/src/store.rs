@@ -1,7 +1,7 @@
 //! The writer: journal first, then key table, events and index.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs::{self, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -22,6 +22,7 @@ use crate::{
     keys::{Committed, Keys, Newest},
     lock::Lock,
     manifest::{self, Manifest},
+    migrate,
     moment::{Caches, FIRST_OID, Ingredients, Moment, Part},
     partition::{self, FOLDER, Partition, Week},
     schema::LAYOUT,
@@ -36,7 +37,9 @@ pub(crate) const EVENTS: &str = "events";
 
 /// Observations journalled together; a longer batch is cut, and a prefix of it may be stored.
 const FRAME_OBSERVATIONS_MAX: usize = 4_096;
-/// Partitions that hold a writer, and so memory and threads, at one time.
+/// Bytes of stored forms from which a frame takes no more of them.
+const FRAME_BYTES_SOFT_MAX: usize = 16 << 20;
+/// Partitions that hold a writer, and so memory and threads, at one time; documents of others wait for the commit.
 const WRITERS_MAX: usize = 8;
 /// Least memory the engine accepts for a writer.
 const WRITER_BYTES_MIN: usize = 15_000_000;
@@ -73,6 +76,8 @@ struct Pending {
     root: u64,
     first_seen: Timestamp,
     week: Week,
+    /// Whether the writer of its partition has it.
+    handed: bool,
     form: Vec<u8>,
 }
 
@@ -141,6 +146,7 @@ impl Engine {
     fn open_partitions(&mut self) -> Result<(), StoreError> {
         let folder = self.directory.join(FOLDER);
         fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+        migrate::recover(&self.directory)?;
         let mut weeks = self.manifest.partitions.clone();
         for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))? {
             let name = entry.map_err(io_error("list", &folder))?.file_name();
@@ -180,24 +186,20 @@ impl Engine {
     pub(crate) fn ingest(&mut self, batch: &[Observation]) -> Result<Ingested, StoreError> {
         self.check_health()?;
         let mut total = Ingested::default();
-        for part in batch.chunks(FRAME_OBSERVATIONS_MAX) {
-            let ingested = self.ingest_frame(part)?;
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let forms = encode_frame(rest);
+            let (frame, after) = rest.split_at(forms.len().min(rest.len()));
+            let ingested = self.ingest_frame(frame, forms)?;
             total.stored += ingested.stored;
             total.sightings += ingested.sightings;
             total.new_endpoints += ingested.new_endpoints;
+            rest = after;
         }
         Ok(total)
     }
 
-    fn ingest_frame(&mut self, batch: &[Observation]) -> Result<Ingested, StoreError> {
-        let forms: Vec<Vec<u8>> = batch
-            .iter()
-            .map(|observation| {
-                let mut form = Vec::with_capacity(512);
-                stored::encode(observation, &mut form);
-                form
-            })
-            .collect();
+    fn ingest_frame(&mut self, batch: &[Observation], forms: Vec<Vec<u8>>) -> Result<Ingested, StoreError> {
         let plan = self.plan(batch)?;
         if let Err(error) = self.journal.append(&join_frame(self.batches, &forms)) {
             for (endpoint, before) in plan.undo.into_iter().rev() {
@@ -246,11 +248,13 @@ impl Engine {
         }
         for ((outcome, observation), form) in plan.outcomes.into_iter().zip(batch).zip(forms) {
             if let Outcome::Document { oid, root, first_seen } = outcome {
-                let pending = Pending { oid, root, first_seen, week: Week::of(observation.time), form };
-                if self.failed.is_none()
-                    && let Err(error) = self.index(&pending, observation.clone())
-                {
-                    self.remember(&error);
+                let week = Week::of(observation.time);
+                let mut pending = Pending { oid, root, first_seen, week, handed: false, form };
+                if self.failed.is_none() {
+                    match self.index(&pending, observation.clone()) {
+                        Ok(handed) => pending.handed = handed,
+                        Err(error) => self.remember(&error),
+                    }
                 }
                 self.pending.push(pending);
             }
@@ -261,37 +265,42 @@ impl Engine {
         self.oldest_pending.get_or_insert_with(Instant::now);
     }
 
-    /// Hands a document to the writer of its partition.
-    fn index(&mut self, pending: &Pending, observation: Observation) -> Result<(), StoreError> {
-        let document = document(pending, observation);
-        if !self.partitions.contains_key(&pending.week) {
-            let partition = Partition::open(&self.directory, pending.week)?;
-            self.partitions.insert(pending.week, partition);
+    /// Hands a document to the writer of its partition; false when it has none and there are enough already.
+    fn index(&mut self, pending: &Pending, observation: Observation) -> Result<bool, StoreError> {
+        let writing = self.partitions.values().filter(|p| p.is_writing()).count();
+        let partition = self.partition(pending.week)?;
+        if !partition.is_writing() && writing >= WRITERS_MAX {
+            return Ok(false);
         }
-        self.make_room(pending.week)?;
         let memory = self.writer_bytes();
-        match self.partitions.get_mut(&pending.week) {
-            Some(partition) => partition.add(pending.oid, document, memory),
-            None => Ok(()),
+        let document = document(pending, observation);
+        self.partition(pending.week)?.add(pending.oid, document, memory)?;
+        Ok(true)
+    }
+
+    fn partition(&mut self, week: Week) -> Result<&mut Partition, StoreError> {
+        match self.partitions.entry(week) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(vacant) => Ok(vacant.insert(Partition::open(&self.directory, week)?)),
         }
     }
 
-    /// Lets go of a writer when too many are open and `week` has none.
-    fn make_room(&mut self, week: Week) -> Result<(), StoreError> {
-        if self.partitions.get(&week).is_some_and(Partition::is_writing) {
-            return Ok(());
+    /// Indexes what [`Engine::index`] would not take, one partition after the other.
+    fn index_deferred(&mut self) -> Result<(), StoreError> {
+        let mut by_week: BTreeMap<Week, Vec<usize>> = BTreeMap::new();
+        for (at, pending) in self.pending.iter().enumerate().filter(|(_, pending)| !pending.handed) {
+            by_week.entry(pending.week).or_default().push(at);
         }
-        let writing: Vec<Week> =
-            self.partitions.iter().filter(|(_, p)| p.is_writing()).map(|(week, _)| *week).collect();
-        if writing.len() < WRITERS_MAX {
-            return Ok(());
-        }
-        // The oldest week is the least likely to get more.
-        let oldest = writing.into_iter().min().and_then(|week| self.partitions.get_mut(&week));
-        if let Some(partition) = oldest {
-            // Everything handed to a writer so far has a smaller id than the document that comes next.
-            let next = self.pending.last().map_or(self.next_oid, |last| last.oid + 1);
-            partition.commit(next)?;
+        let memory = self.writer_bytes();
+        for (week, documents) in by_week {
+            let Some(partition) = self.partitions.get_mut(&week) else { continue };
+            for at in documents {
+                let Some(pending) = self.pending.get(at) else { continue };
+                let observation =
+                    stored::decode(&pending.form).map_err(|e| StoreError::Engine(e.to_string()))?;
+                partition.add(pending.oid, document(pending, observation), memory)?;
+            }
+            partition.commit(self.next_oid)?;
             partition.rest()?;
         }
         Ok(())
@@ -333,8 +342,13 @@ impl Engine {
             return Ok(());
         }
         self.append_events()?;
+        self.index_deferred()?;
+        let crowded = self.partitions.values().filter(|p| p.is_writing()).count() >= WRITERS_MAX;
         for partition in self.partitions.values_mut() {
-            partition.commit(self.next_oid)?;
+            if !partition.commit(self.next_oid)? && crowded {
+                // Nothing came for it, and others wait for a writer.
+                partition.rest()?;
+            }
         }
         let committed = Committed {
             next_oid: self.next_oid,
@@ -394,14 +408,16 @@ impl Engine {
             self.settle(committed);
         }
         self.partitions.values_mut().for_each(Partition::abandon);
-        let pending = std::mem::take(&mut self.pending);
+        let mut pending = std::mem::take(&mut self.pending);
         let mut result = Ok(());
-        for document in &pending {
-            result = stored::decode(&document.form)
-                .map_err(|e| StoreError::Engine(e.to_string()))
-                .and_then(|observation| self.index(document, observation));
-            if result.is_err() {
-                break;
+        for document in &mut pending {
+            let observation = stored::decode(&document.form).map_err(|e| StoreError::Engine(e.to_string()));
+            match observation.and_then(|observation| self.index(document, observation)) {
+                Ok(handed) => document.handed = handed,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
             }
         }
         self.pending = pending;
@@ -449,7 +465,7 @@ impl Engine {
                 }
             },
         };
-        for (week, partition) in &self.partitions {
+        for (week, partition) in &mut self.partitions {
             parts.push(Part { week: Some(*week), searcher: partition.searcher()? });
         }
         if !committed && !self.pending.is_empty() {
@@ -560,6 +576,22 @@ fn document(pending: &Pending, observation: Observation) -> TantivyDocument {
     LAYOUT.document(&record, pending.root, &pending.form)
 }
 
+/// The stored forms of as many observations as make a frame, at least one.
+fn encode_frame(batch: &[Observation]) -> Vec<Vec<u8>> {
+    let mut bytes = 0;
+    let mut forms = Vec::new();
+    for observation in batch.iter().take(FRAME_OBSERVATIONS_MAX) {
+        let mut form = Vec::with_capacity(512);
+        stored::encode(observation, &mut form);
+        bytes += form.len();
+        if bytes > FRAME_BYTES_SOFT_MAX && !forms.is_empty() {
+            break;
+        }
+        forms.push(form);
+    }
+    forms
+}
+
 /// A frame: its number, then each stored form after its length.
 fn join_frame(number: u64, forms: &[Vec<u8>]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(16 + forms.iter().map(|form| form.len() + 3).sum::<usize>());
@@ -571,8 +603,8 @@ fn join_frame(number: u64, forms: &[Vec<u8>]) -> Vec<u8> {
     frame
 }
 
-/// Takes a frame apart again.
-pub(crate) fn split_frame(frame: &[u8]) -> Option<(u64, Vec<&[u8]>)> {
+/// Takes a frame apart: its number and the stored forms.
+pub fn split_frame(frame: &[u8]) -> Option<(u64, Vec<&[u8]>)> {
     let (number, used) = stored::read_number(frame)?;
     let mut rest = frame.get(used..)?;
     let mut forms = Vec::new();
