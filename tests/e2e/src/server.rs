@@ -55,9 +55,7 @@ impl Home {
     pub fn dir_for(&self, name: &str, user: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(&path).unwrap();
-        if is_root() {
-            give_to(&path, user);
-        }
+        give_to(&path, user);
         path
     }
 }
@@ -68,10 +66,12 @@ impl Default for Home {
     }
 }
 
-/// Gives `path` to `user` and keeps others out, as databases demand of their data directories.
+/// Keeps others than `user` out, as databases demand of their directories and keys; without root, others than ourselves.
 pub fn give_to(path: &Path, user: &str) {
-    let done = Command::new("chown").arg(format!("{user}:")).arg(path).status().unwrap();
-    assert!(done.success(), "chown {user} {} failed", path.display());
+    if is_root() {
+        let done = Command::new("chown").arg(format!("{user}:")).arg(path).status().unwrap();
+        assert!(done.success(), "chown {user} {} failed", path.display());
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
 }
 

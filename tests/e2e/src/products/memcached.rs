@@ -6,7 +6,7 @@ use super::{Door, Requires, Variant, Version, says};
 use crate::{
     client::{ask, ask_tls},
     pki::Pki,
-    server::{Home, Server, command_as, give_to, is_root},
+    server::{Home, Server, command_as, give_to},
 };
 
 const VERSION: Version = Version::Program("memcached", "-V");
@@ -70,10 +70,8 @@ fn start(name: &str, lock: Lock) -> Server {
     let pki = Pki::write(&home);
     let accounts = home.write("accounts", "lab:labpass\n");
     home.write("memcached.conf", "mech_list: plain\n");
-    if is_root() {
-        give_to(&pki.key, USER);
-        give_to(&accounts, USER);
-    }
+    give_to(&pki.key, USER);
+    give_to(&accounts, USER);
     Server::start(name, home, |home, port| {
         let mut command = command_as(Some(USER), "memcached");
         command.args(["-l", "127.0.0.1", "-p", &port.to_string(), "-U", "0", "-m", "16", "-t", "1"]);

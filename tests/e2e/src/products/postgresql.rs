@@ -8,7 +8,7 @@ use super::{Door, Requires, Variant, Version, says};
 use crate::{
     client::ask,
     pki::Pki,
-    server::{Home, Server, command_as, give_to, is_root, run_to_end},
+    server::{Home, Server, command_as, give_to, run_to_end},
 };
 
 const USER: &str = "postgres";
@@ -69,9 +69,7 @@ fn start(name: &str, rule: &str, tls: bool) -> Server {
     run_to_end(init, Duration::from_secs(120));
     let rules = home.write("pg_hba.conf", &format!("{rule}\n"));
     // The server refuses a key that others can read.
-    if is_root() {
-        give_to(&pki.key, USER);
-    }
+    give_to(&pki.key, USER);
     let server = Server::start(name, home, |_, port| {
         let mut command = command_as(Some(USER), &programs.join("postgres").display().to_string());
         command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
