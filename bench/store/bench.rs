@@ -74,12 +74,16 @@ fn ingest(directory: &Path, count: u64, endpoints: u64) -> Result<(), Failure> {
     let mut store = TantivyStore::open(directory, Options::default())?;
     let (mut inside, mut made) = (Duration::ZERO, Duration::ZERO);
     let mut slowest = Duration::ZERO;
+    let (mut anonymous, mut json_bytes) = (0, (0u64, 0u64));
     let mut totals = [0u64; 3];
     let mut corpus = synthetic::observations_of(SEED, count, endpoints);
     loop {
         // One thread makes the corpus and hands it over, so its time is its processor time.
         let start = Instant::now();
         let batch: Vec<Observation> = corpus.by_ref().take(BATCH).collect();
+        if let Some(sample) = batch.first() {
+            json_bytes = (json_bytes.0 + serde_json::to_vec(sample)?.len() as u64, json_bytes.1 + 1);
+        }
         made += start.elapsed();
         if batch.is_empty() {
             break;
@@ -87,6 +91,7 @@ fn ingest(directory: &Path, count: u64, endpoints: u64) -> Result<(), Failure> {
         let start = Instant::now();
         let done = store.ingest(&batch)?;
         inside += start.elapsed();
+        anonymous = anonymous.max(memory_bytes("RssAnon:"));
         slowest = slowest.max(start.elapsed());
         totals = [totals[0] + done.stored, totals[1] + done.sightings, totals[2] + done.new_endpoints];
     }
@@ -110,7 +115,8 @@ fn ingest(directory: &Path, count: u64, endpoints: u64) -> Result<(), Failure> {
             "observations_per_second": count as f64 / committed.as_secs_f64(),
             "documents_per_cpu_second": totals[0] as f64 / cpu.as_secs_f64(),
             "bytes": bytes, "bytes_per_document": bytes as f64 / totals[0] as f64,
-            "peak_mb_while_writing": writing >> 20, "peak_mb_with_merge": peak_bytes() >> 20,
+            "json_bytes_per_observation": json_bytes.0 / json_bytes.1.max(1),
+            "peak_mb_of_its_own_while_writing": anonymous >> 20, "peak_mb_while_writing": writing >> 20, "peak_mb_with_merge": peak_bytes() >> 20,
         })
     );
     Ok(())
@@ -294,11 +300,16 @@ fn bytes_below(path: &Path) -> Result<u64, Failure> {
     Ok(bytes)
 }
 
-/// The most memory this process ever had resident (Linux).
+/// The most memory this process ever had resident, mapped files included (Linux).
 fn peak_bytes() -> u64 {
+    memory_bytes("VmHWM:")
+}
+
+/// A line of the kernel's account of this process (Linux).
+fn memory_bytes(line: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
+    let found = status.lines().find_map(|l| l.strip_prefix(line));
+    found.and_then(|kb| kb.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
 /// Processor time of all threads (Linux counts in hundredths of a second).

@@ -23,7 +23,11 @@ mod manifest;
 mod migrate;
 mod moment;
 mod partition;
+mod places;
+mod plan;
+mod predicate;
 mod reader;
+mod record;
 mod rows;
 mod schema;
 mod store;
@@ -52,7 +56,7 @@ pub mod format {
         journal::frame,
         manifest::{FORMAT, Manifest, Unreadable},
         partition::{NoWeek, Week},
-        store::split_frame as batch,
+        plan::split_frame as batch,
         stored::{Malformed, decode, encode},
     };
 }

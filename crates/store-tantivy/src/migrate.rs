@@ -16,8 +16,8 @@ use crate::{
     failure::{engine_error, io_error},
     history::History,
     journal::sync_directory,
-    moment::RecordColumns,
     partition::{self, FOLDER, Week},
+    record::RecordColumns,
     schema::Layout,
     stored,
 };

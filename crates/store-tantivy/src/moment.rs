@@ -7,12 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use nightlatch_asset::{Field, Record, Timestamp};
+use nightlatch_asset::{Field, Record};
 use nightlatch_query::{Expr, Match, Test};
 use nightlatch_store::{Bucket, Facet, Selection, Snapshot, Sort, Status, Step, StoreError, View};
 use tantivy::{
     DocId, Searcher, SegmentReader, TantivyError,
-    columnar::Column,
     query::{EnableScoring, Query, TermQuery, Weight},
     schema::IndexRecordOption,
 };
@@ -25,8 +24,9 @@ use crate::{
     histogram,
     history::History,
     partition::Week,
+    record::RecordColumns,
     rows::{self, Top},
-    schema::{column, host_term},
+    schema::host_term,
     stored_reader::StoredReader,
     visible::{Visible, VisibleCache},
 };
@@ -185,53 +185,6 @@ impl Moment {
             latest: !self.history.is_superseded(oid),
             observation,
         })
-    }
-}
-
-/// The columns that a record needs beside its stored form.
-pub(crate) struct RecordColumns {
-    oid: Column<u64>,
-    root: Column<u64>,
-    seconds: Column<i64>,
-    nanos: Column<i64>,
-    first_seconds: Column<i64>,
-    first_nanos: Column<i64>,
-}
-
-impl RecordColumns {
-    pub(crate) fn open(reader: &SegmentReader) -> tantivy::Result<Self> {
-        let fast = reader.fast_fields();
-        Ok(Self {
-            oid: fast.u64(column::OID)?,
-            root: fast.u64(column::ROOT)?,
-            seconds: fast.i64(column::SECONDS)?,
-            nanos: fast.i64(column::NANOS)?,
-            first_seconds: fast.i64(column::FIRST_SECONDS)?,
-            first_nanos: fast.i64(column::FIRST_NANOS)?,
-        })
-    }
-
-    pub(crate) fn oid(&self, doc: DocId) -> Option<u64> {
-        self.oid.first(doc)
-    }
-
-    /// The first document of the endpoint.
-    pub(crate) fn root(&self, doc: DocId) -> Option<u64> {
-        self.root.first(doc).or_else(|| self.oid.first(doc))
-    }
-
-    pub(crate) fn seconds(&self, doc: DocId) -> Option<i64> {
-        self.seconds.first(doc)
-    }
-
-    /// When the endpoint of a document was first seen, by all that is known.
-    pub(crate) fn first_seen(&self, doc: DocId, history: &History) -> Option<Timestamp> {
-        if let Some(earlier) = history.first_seen(self.root(doc)?) {
-            return Some(earlier);
-        }
-        let written = self.first_seconds.first(doc).zip(self.first_nanos.first(doc));
-        let (seconds, nanos) = written.or_else(|| self.seconds.first(doc).zip(self.nanos.first(doc)))?;
-        Timestamp::new(seconds, i32::try_from(nanos).ok()?).ok()
     }
 }
 
@@ -401,8 +354,7 @@ impl Moment {
         let columns = RecordColumns::open(reader).map_err(self.engine())?;
         for doc in docs {
             let visible = columns
-                .oid
-                .first(*doc)
+                .oid(*doc)
                 .is_some_and(|oid| oid < end && (view == View::History || !self.history.is_superseded(oid)));
             if visible {
                 records.push(self.record(&stored, &columns, *doc)?);

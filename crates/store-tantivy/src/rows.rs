@@ -9,7 +9,8 @@ use tantivy::{DocId, SegmentReader, columnar::Column, query::Weight};
 use crate::{
     addresses::Addresses,
     failure::engine_error,
-    moment::{Moment, RecordColumns, Slice, matching},
+    moment::{Moment, Slice, matching},
+    record::RecordColumns,
     schema::{LAYOUT, column},
     stored_reader::StoredReader,
 };

@@ -10,21 +10,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use nightlatch_asset::{Endpoint, Observation, Record};
-use nightlatch_store::{Ingested, Snapshot, StoreError, content_key};
+use nightlatch_asset::{Observation, Record};
+use nightlatch_store::{Ingested, Snapshot, StoreError};
 use tantivy::{IndexWriter, TantivyDocument};
 
 use crate::{
     Options,
     failure::{engine_error, io_error},
-    history::{EVENT_BYTES, Event, History},
+    history::{EVENT_BYTES, History},
     journal::Journal,
-    keys::{Committed, Keys, Newest},
+    keys::{Committed, Keys},
     lock::Lock,
     manifest::{self, Manifest},
     migrate,
     moment::{Caches, FIRST_OID, Ingredients, Moment, Part},
     partition::{self, FOLDER, Partition, Week},
+    plan::{Outcome, Plan, encode_frame, join_frame, split_frame},
     schema::LAYOUT,
     stored,
 };
@@ -35,10 +36,6 @@ const KEYS: &str = "keys.redb";
 /// The event file.
 pub(crate) const EVENTS: &str = "events";
 
-/// Observations journalled together; a longer batch is cut, and a prefix of it may be stored.
-const FRAME_OBSERVATIONS_MAX: usize = 4_096;
-/// Bytes of stored forms from which a frame takes no more of them.
-const FRAME_BYTES_SOFT_MAX: usize = 16 << 20;
 /// Partitions that hold a writer, and so memory and threads, at one time; documents of others wait for the commit.
 const WRITERS_MAX: usize = 8;
 /// Least memory the engine accepts for a writer.
@@ -81,25 +78,6 @@ struct Pending {
     form: Vec<u8>,
 }
 
-/// What an observation means for the store.
-enum Outcome {
-    /// It becomes a document.
-    Document { oid: u64, root: u64, first_seen: Timestamp },
-    /// It is a sighting.
-    Sighting,
-}
-
-/// Everything a frame changes, before it is journalled.
-#[derive(Default)]
-struct Plan {
-    outcomes: Vec<Outcome>,
-    events: Vec<Event>,
-    ingested: Ingested,
-    undo: Vec<(Endpoint, Option<Newest>)>,
-    next_oid: u64,
-    endpoints: u64,
-}
-
 impl Engine {
     pub(crate) fn open(directory: &Path, options: Options) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(io_error("create", directory))?;
@@ -138,8 +116,11 @@ impl Engine {
         };
         engine.open_partitions()?;
         engine.replay(&frames)?;
-        engine.commit()?;
-        engine.write_manifest()?;
+        match engine.commit().and_then(|()| engine.write_manifest()) {
+            // What was acknowledged can be read while the disk is full; writing is tried again later.
+            Err(error @ StoreError::Io { .. }) => engine.remember(&error),
+            done => done?,
+        }
         Ok(engine)
     }
 
@@ -522,48 +503,6 @@ impl Engine {
     }
 }
 
-impl Plan {
-    /// Decides about one observation; returns what is known of its endpoint from now on.
-    fn take(&mut self, observation: &Observation, known: Option<Newest>) -> Newest {
-        // The upper half: the whole key is a hash, so any half of it is one.
-        let (time, content) = (observation.time, (content_key(observation) >> 64) as u64);
-        let Some(mut newest) = known else {
-            self.endpoints += 1;
-            self.ingested.new_endpoints += 1;
-            let oid = self.document(None, time);
-            return Newest { oid, last_seen: time, content, first_seen: time, root: oid };
-        };
-        if time < newest.first_seen {
-            newest.first_seen = time;
-            self.events.push(Event::FirstSeen { oid: newest.root, time });
-        }
-        if content == newest.content {
-            newest.last_seen = newest.last_seen.max(time);
-            self.events.push(Event::Sighting { oid: newest.oid, time });
-            self.outcomes.push(Outcome::Sighting);
-            self.ingested.sightings += 1;
-            return newest;
-        }
-        let oid = self.document(Some(newest.root), newest.first_seen);
-        if time >= newest.last_seen {
-            self.events.push(Event::Superseded { oid: newest.oid });
-            Newest { oid, last_seen: time, content, ..newest }
-        } else {
-            // It came late: what is known already is newer.
-            self.events.push(Event::Superseded { oid });
-            newest
-        }
-    }
-
-    fn document(&mut self, root: Option<u64>, first_seen: Timestamp) -> u64 {
-        let oid = self.next_oid;
-        self.next_oid += 1;
-        self.outcomes.push(Outcome::Document { oid, root: root.unwrap_or(oid), first_seen });
-        self.ingested.stored += 1;
-        oid
-    }
-}
-
 fn document(pending: &Pending, observation: Observation) -> TantivyDocument {
     let record = Record {
         id: pending.oid,
@@ -574,45 +513,4 @@ fn document(pending: &Pending, observation: Observation) -> TantivyDocument {
         observation,
     };
     LAYOUT.document(&record, pending.root, &pending.form)
-}
-
-/// The stored forms of as many observations as make a frame, at least one.
-fn encode_frame(batch: &[Observation]) -> Vec<Vec<u8>> {
-    let mut bytes = 0;
-    let mut forms = Vec::new();
-    for observation in batch.iter().take(FRAME_OBSERVATIONS_MAX) {
-        let mut form = Vec::with_capacity(512);
-        stored::encode(observation, &mut form);
-        bytes += form.len();
-        if bytes > FRAME_BYTES_SOFT_MAX && !forms.is_empty() {
-            break;
-        }
-        forms.push(form);
-    }
-    forms
-}
-
-/// A frame: its number, then each stored form after its length.
-fn join_frame(number: u64, forms: &[Vec<u8>]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(16 + forms.iter().map(|form| form.len() + 3).sum::<usize>());
-    stored::write_number(&mut frame, number);
-    for form in forms {
-        stored::write_number(&mut frame, form.len() as u64);
-        frame.extend(form);
-    }
-    frame
-}
-
-/// Takes a frame apart: its number and the stored forms.
-pub fn split_frame(frame: &[u8]) -> Option<(u64, Vec<&[u8]>)> {
-    let (number, used) = stored::read_number(frame)?;
-    let mut rest = frame.get(used..)?;
-    let mut forms = Vec::new();
-    while !rest.is_empty() {
-        let (length, used) = stored::read_number(rest)?;
-        let (form, after) = rest.get(used..)?.split_at_checked(usize::try_from(length).ok()?)?;
-        forms.push(form);
-        rest = after;
-    }
-    Some((number, forms))
 }

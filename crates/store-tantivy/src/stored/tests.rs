@@ -1,3 +1,5 @@
+use jiff::Timestamp;
+use nightlatch_asset::{Cloud, Favicon, Http, Network, Place, Tls};
 use nightlatch_store::synthetic;
 use proptest::prelude::*;
 
