@@ -293,7 +293,7 @@ fn bytes_below(path: &Path) -> Result<u64, Failure> {
             if found.is_dir() {
                 folders.push(entry.path());
             } else {
-                bytes += std::os::unix::fs::MetadataExt::blocks(&found) * 512;
+                bytes += found.len();
             }
         }
     }

@@ -64,7 +64,7 @@ pub mod format {
 /// How the writer works.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Documents and events (sightings and the like) after which everything is committed to the index.
+    /// Documents after which everything is committed to the index.
     pub commit_documents: usize,
     /// Bytes of journal after which everything is committed.
     pub commit_journal_bytes: u64,

@@ -377,19 +377,11 @@ fn bytes_below(path: &Path) -> Result<u64, StoreError> {
             let entry = entry.map_err(io_error("list", &folder))?;
             match entry.metadata() {
                 Ok(found) if found.is_dir() => folders.push(entry.path()),
-                Ok(found) => bytes += bytes_on_disk(&found),
+                Ok(found) => bytes += found.len(),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(e) => return Err(io_error("look at", &entry.path())(e)),
             }
         }
     }
     Ok(bytes)
-}
-
-/// What a file takes, which for one with holes is less than its length.
-fn bytes_on_disk(found: &std::fs::Metadata) -> u64 {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::blocks(found) * 512;
-    #[cfg(not(unix))]
-    return found.len();
 }

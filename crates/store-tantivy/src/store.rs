@@ -293,8 +293,7 @@ impl Engine {
     }
 
     fn is_due(&self) -> bool {
-        let changes = self.pending.len() + self.events.len() / EVENT_BYTES;
-        changes >= self.options.commit_documents
+        self.pending.len() >= self.options.commit_documents
             || self.journal.length() >= self.options.commit_journal_bytes
             || self.oldest_pending.is_some_and(|since| since.elapsed() >= self.options.commit_age)
     }
