@@ -6,7 +6,7 @@ mod seen;
 mod truth;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use nightlatch_asset::{ClientCertificate, Failure, Tls};
 
@@ -157,28 +157,71 @@ impl Judge {
     }
 
     fn standing_as_of(&self, fingerprint: &Fingerprint, at_end: bool) -> Standing {
-        let groups = fingerprint.identities.iter().map(|identity| {
-            // Identity groups do not look at identity, so nothing has to be assumed.
-            let view = truth::View { judge: self, fingerprint, identified: None, at_end };
-            view.rule(&identity.rule)
-        });
-        let groups: Vec<_> = groups.collect();
-        let held = || fingerprint.identities.iter().zip(&groups).filter(|(_, truth)| **truth == Truth::Yes);
-        let certain = held().any(|(identity, _)| identity.certain);
-        let layers: BTreeSet<_> = held().map(|(identity, _)| identity.layer).collect();
-        Standing { certain, identified: certain || layers.len() >= 2, groups }
+        // Identity groups do not look at identity, so nothing has to be assumed.
+        let view = truth::View { judge: self, fingerprint, identified: None, at_end };
+        let mut groups = Groups::default();
+        let (mut certain, mut layers) = (false, 0_u32);
+        for (at, identity) in fingerprint.identities.iter().enumerate() {
+            let truth = view.rule(&identity.rule);
+            groups.set(at, truth);
+            if truth == Truth::Yes {
+                certain |= identity.certain;
+                layers |= 1 << identity.layer as u32;
+            }
+        }
+        Standing { certain, identified: certain || layers.count_ones() >= 2, groups }
     }
 }
 
 /// How the identity of one fingerprint stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     /// One certain group holds.
     pub(crate) certain: bool,
     /// One certain group, or two of different layers.
     pub(crate) identified: bool,
     /// Each group.
-    pub(crate) groups: Vec<Truth>,
+    pub(crate) groups: Groups,
+}
+
+/// Whether each identity group of a fingerprint holds, a bit for each: every fingerprint is looked at after every
+/// answer, and a list on the heap for each was a good part of what a conversation cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Groups {
+    yes: u64,
+    unknown: u64,
+}
+
+impl Groups {
+    fn set(&mut self, at: usize, truth: Truth) {
+        // The loader lets no fingerprint have more groups than there are bits.
+        let bit = 1_u64.checked_shl(at as u32).unwrap_or(0);
+        match truth {
+            Truth::Yes => self.yes |= bit,
+            Truth::Unknown => self.unknown |= bit,
+            Truth::No => {}
+        }
+    }
+
+    /// Whether group `at` holds.
+    pub(crate) fn holds(self, at: usize) -> bool {
+        self.yes.checked_shr(at as u32).unwrap_or(0) & 1 == 1
+    }
+
+    /// Whether it is not known yet if group `at` holds.
+    pub(crate) fn is_unknown(self, at: usize) -> bool {
+        self.unknown.checked_shr(at as u32).unwrap_or(0) & 1 == 1
+    }
+
+    /// Whether any group holds.
+    pub(crate) fn any_holds(self) -> bool {
+        self.yes != 0
+    }
+
+    /// Whether any group holds, or may hold yet.
+    pub(crate) fn any_open(self) -> bool {
+        self.yes | self.unknown != 0
+    }
 }
 
 impl Compiled {

@@ -46,6 +46,9 @@ pub(super) fn check_names(scribe: &mut Scribe<'_>, file: &File, parts: &Parts) {
     }
 }
 
+/// Identity groups of one fingerprint; the judge keeps a bit for each.
+const IDENTITIES_MAX: usize = u64::BITS as usize;
+
 pub(super) fn identities(scribe: &mut Scribe<'_>, file: &File, parts: &Parts) -> Vec<Identity> {
     let mut identities = Vec::new();
     for entry in &file.identity {
@@ -72,6 +75,12 @@ pub(super) fn identities(scribe: &mut Scribe<'_>, file: &File, parts: &Parts) ->
         scribe.rule(
             file.id.span(),
             "no identity is possible: it takes one certain group, or two groups of different layers",
+        );
+    }
+    if identities.len() > IDENTITIES_MAX {
+        scribe.rule(
+            file.id.span(),
+            format!("{} identity groups; a fingerprint has {IDENTITIES_MAX} at most", identities.len()),
         );
     }
     identities

@@ -160,6 +160,16 @@ fn rules_that_prove_nothing_are_refused() {
 }
 
 #[test]
+fn there_are_only_so_many_identity_groups() {
+    let group = "[[identity]]\nname = \"g\"\nlayer = \"body\"\nall = [ { on = \"about\", title = 'x' } ]\n\n";
+    let with =
+        |more: usize| errors(&SOUND.replacen("[[state]]", &format!("{}[[state]]", group.repeat(more)), 1));
+    let told = |errors: &[String]| errors.iter().any(|error| error.contains("65 identity groups"));
+    assert!(!told(&with(63)), "{:#?}", with(63));
+    assert!(told(&with(64)), "{:#?}", with(64));
+}
+
+#[test]
 fn everything_wrong_is_reported_at_once() {
     let text = SOUND
         .replace("group = \"web\"", "group = \"x\"")

@@ -59,7 +59,7 @@ impl Judge {
     pub(crate) fn verdict(&self, compiled: &Compiled, open: impl Fn(usize) -> bool) -> Judged {
         let all = || compiled.fingerprints.iter().enumerate().filter(|(at, _)| open(*at));
         let standings = || all().map(|(_, f)| (f, self.standing_as_of(f, true)));
-        let candidates = standings().filter(|(_, standing)| standing.groups.contains(&Truth::Yes));
+        let candidates = standings().filter(|(_, standing)| standing.groups.any_holds());
         let mut identified: Vec<Identified<'_>> = Vec::new();
         let mut listed = Vec::new();
         for (fingerprint, standing) in candidates {
@@ -277,8 +277,8 @@ const END_OF_LIFE: &str = "end-of-life";
 
 /// The groups that hold, with their rules.
 fn held<'f>(fingerprint: &'f Fingerprint, standing: &Standing) -> impl Iterator<Item = (&'f str, &'f Rule)> {
-    let groups = standing.groups.clone();
-    let holds = move |(at, _): &(usize, _)| groups.get(*at) == Some(&Truth::Yes);
+    let groups = standing.groups;
+    let holds = move |(at, _): &(usize, _)| groups.holds(*at);
     fingerprint
         .identities
         .iter()

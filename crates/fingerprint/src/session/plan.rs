@@ -6,7 +6,7 @@ use nightlatch_asset::{Failure, RequestClass};
 
 use super::{BATCH_MAX, DIALOGUES_MAX, FAILURES_MAX, Outlook, QUESTIONS_MAX, Scheme, Session, TEXT_FIRST};
 use crate::{
-    judge::{Judge, Truth},
+    judge::Judge,
     model::{CANARY, Compiled, Fingerprint, Predicate, ROOT, Request, Slot, Target, What},
 };
 
@@ -80,8 +80,9 @@ impl Session {
         let fingerprint = self.compiled.fingerprints.get(at);
         let outlook = self.outlooks.get(at);
         let groups = fingerprint.zip(outlook).into_iter().flat_map(|(fingerprint, outlook)| {
-            let held = fingerprint.identities.iter().zip(&outlook.standing.groups);
-            held.filter(|(_, truth)| **truth == Truth::Yes).map(move |(identity, _)| (fingerprint, identity))
+            let held = fingerprint.identities.iter().enumerate();
+            held.filter(|(at, _)| outlook.standing.groups.holds(*at))
+                .map(move |(_, identity)| (fingerprint, identity))
         });
         groups.flat_map(|(fingerprint, identity)| {
             let targets = identity.rule.all.iter().chain(&identity.rule.any).filter_map(target);
@@ -138,8 +139,8 @@ impl Session {
         else {
             return Vec::new();
         };
-        let groups = fingerprint.identities.iter().zip(&outlook.standing.groups);
-        let open = groups.filter(|(_, truth)| **truth == Truth::Unknown);
+        let groups = fingerprint.identities.iter().enumerate();
+        let open = groups.filter(|(at, _)| outlook.standing.groups.is_unknown(*at));
         let askable = |request: &&Request| {
             !request.dialogue && request.class <= class_max && self.may_ask(fingerprint, request, None)
         };
@@ -147,7 +148,7 @@ impl Session {
             let targets = identity.rule.predicates().filter_map(target);
             targets.filter_map(|at| fingerprint.requests.get(at)).find(askable).map(|request| request.slot)
         };
-        open.filter_map(|(identity, _)| first(identity)).collect()
+        open.filter_map(|(_, identity)| first(identity)).collect()
     }
 
     /// Not asked yet, allowed by the scope, and all its conditions hold.
@@ -256,7 +257,7 @@ impl Outlook {
 
     /// An identity group holds, or may hold yet.
     pub(super) fn is_open(&self) -> bool {
-        self.standing.groups.iter().any(|truth| *truth != Truth::No)
+        self.standing.groups.any_open()
     }
 }
 
