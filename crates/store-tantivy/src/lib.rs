@@ -78,10 +78,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            commit_documents: 50_000,
+            commit_documents: 30_000,
             commit_journal_bytes: 256 << 20,
             commit_age: Duration::from_secs(10),
-            memory_bytes: 160 << 20,
+            memory_bytes: 100 << 20,
         }
     }
 }

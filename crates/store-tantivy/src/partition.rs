@@ -38,8 +38,9 @@ const STORED_COMPRESSION_LEVEL: i32 = 5;
 const STORED_BLOCKS_CACHED: usize = 16;
 /// Segments of a size that are merged at once.
 const MERGED_SEGMENTS_MIN: usize = 8;
-/// Segments with more documents are left alone.
-const MERGED_DOCUMENTS_MAX: usize = 2_000_000;
+/// Segments with more documents are left alone until their week is over. Merging maps all that it reads, so
+/// this bounds what the writer keeps resident: eight segments of a commit are about 120 MB.
+const MERGED_DOCUMENTS_MAX: usize = 200_000;
 /// The engine's own list of segments, replaced as a whole.
 const SEGMENT_LIST: &str = "meta.json";
 /// Coarsest clock of a file system that is reckoned with.
