@@ -134,13 +134,12 @@ fn detail(name: &str, text: &str, page: &mut Page<'_>) -> io::Result<()> {
 
 fn http(seen: &Observation, page: &mut Page<'_>) -> io::Result<()> {
     let Some(http) = &seen.http else { return Ok(()) };
-    let mut text = format!("status {}", http.status);
-    for (name, value) in [("server", &http.server), ("title", &http.title), ("location", &http.location)] {
-        if let Some(value) = value {
-            text.push_str(&format!(", {name} {}", value.raw()));
-        }
-    }
-    detail("HTTP", &text, page)
+    // An imported answer may lack it.
+    let status = (http.status != 0).then(|| format!("status {}", http.status));
+    let words = [("server", &http.server), ("title", &http.title), ("location", &http.location)];
+    let named =
+        words.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?.raw())));
+    detail("HTTP", &status.into_iter().chain(named).collect::<Vec<_>>().join(", "), page)
 }
 
 fn tls(seen: &Observation, page: &mut Page<'_>) -> io::Result<()> {

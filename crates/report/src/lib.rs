@@ -23,7 +23,7 @@ pub use host::host;
 pub use ndjson::{ndjson, ndjson_line};
 pub use runs::{RunView, runs};
 pub use style::Style;
-pub use table::{summary, table};
+pub use table::{summary, table, worst_first};
 
 #[cfg(test)]
 mod samples;

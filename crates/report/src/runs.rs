@@ -17,7 +17,7 @@ pub struct RunView {
     pub started: Timestamp,
     /// When it ended; absent while it runs and when it was cut off.
     pub ended: Option<Timestamp>,
-    /// How it stands, in one word: `done`, `interrupted`, `running`.
+    /// How it stands, in one word: `finished`, `stopped`, `running`.
     pub state: String,
     /// Who started it.
     pub by: String,
@@ -33,6 +33,8 @@ pub struct RunView {
 
 /// Columns that everything right of the identifier takes, gaps included.
 const FIGURES: usize = 11 + 8 + 10 + 8 + 4;
+/// Columns of an identifier as the scanner makes them.
+const ID_COLUMNS: usize = 21;
 /// Lines that one run's targets may take.
 const TARGET_LINES_MAX: usize = 3;
 
@@ -44,6 +46,9 @@ pub fn runs(views: &[RunView], style: Style, out: &mut dyn Write) -> io::Result<
     let mut page = Page::new(out, style);
     if views.is_empty() {
         return page.text("no runs yet", Paint::Plain);
+    }
+    if page.style.columns() < ID_COLUMNS + FIGURES {
+        return views.iter().try_for_each(|view| narrow(view, &mut page));
     }
     let longest = views.iter().map(|view| view.id.len()).max().unwrap_or(0).max(3);
     let widths = [longest.min(page.style.columns().saturating_sub(FIGURES)), 11, 8, 10, 8];
@@ -63,25 +68,42 @@ pub fn runs(views: &[RunView], style: Style, out: &mut dyn Write) -> io::Result<
             .collect();
     page.line(0, 1, &cells)?;
     for view in views {
-        let took = view.ended.map(|end| seconds(end.as_second().saturating_sub(view.started.as_second())));
         let cells = [
             page.cell(&view.id, widths[0], Paint::Plain),
             page.cell(&view.state, widths[1], state_paint(&view.state)),
-            page.number(took.as_deref().unwrap_or("-"), widths[2], Paint::Plain),
+            page.number(&took(view), widths[2], Paint::Plain),
             page.number(&thousands(view.asked), widths[3], Paint::Plain),
             page.number(&thousands(view.found), widths[4], Paint::Plain),
         ];
         page.line(0, 1, &cells)?;
-        let whose = format!("{}, scope {}", view.by, view.scope);
-        page.paragraph(2, "by      ", &whose, Paint::Plain, 1)?;
-        page.paragraph(2, "targets ", &view.targets, Paint::Plain, TARGET_LINES_MAX)?;
+        below(view, &mut page)?;
     }
     Ok(())
 }
 
+/// The same where the figures have no room beside the identifier.
+fn narrow(view: &RunView, page: &mut Page<'_>) -> io::Result<()> {
+    page.text(&view.id, Paint::Bold)?;
+    let (took, asked, found) = (took(view), thousands(view.asked), thousands(view.found));
+    let figures = format!("{}, took {took}, asked {asked}, found {found}", view.state);
+    page.paragraph(2, "state   ", &figures, state_paint(&view.state), 2)?;
+    below(view, page)
+}
+
+fn below(view: &RunView, page: &mut Page<'_>) -> io::Result<()> {
+    let whose = format!("{}, scope {}", view.by, view.scope);
+    page.paragraph(2, "by      ", &whose, Paint::Plain, 1)?;
+    page.paragraph(2, "targets ", &view.targets, Paint::Plain, TARGET_LINES_MAX)
+}
+
+fn took(view: &RunView) -> String {
+    let took = view.ended.map(|end| seconds(end.as_second().saturating_sub(view.started.as_second())));
+    took.unwrap_or_else(|| "-".to_owned())
+}
+
 fn state_paint(state: &str) -> Paint {
     match state {
-        "done" => Paint::Green,
+        "finished" => Paint::Green,
         "running" => Paint::Blue,
         _ => Paint::Yellow,
     }

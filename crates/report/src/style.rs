@@ -14,7 +14,7 @@ pub struct Style {
 
 impl Style {
     /// The narrowest width that is laid out for.
-    pub const WIDTH_MIN: usize = 60;
+    pub const WIDTH_MIN: usize = 40;
 
     /// 80 columns, ASCII, no colours: what a pipe gets.
     pub const PLAIN: Self = Self { width: 80, colour: false, unicode: false };

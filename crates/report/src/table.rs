@@ -7,7 +7,7 @@ use nightlatch_asset::{Exposure, Observation, Proof, Record, Severity, Transport
 use nightlatch_untrusted::terminal_width;
 
 use crate::facets::thousands;
-use crate::page::Page;
+use crate::page::{Cell, Page};
 use crate::style::{Paint, Style};
 
 const SEVERITY_COLUMNS: usize = 8;
@@ -16,6 +16,8 @@ const PRODUCT_COLUMNS: (usize, usize) = (7, 24);
 const VERSION_COLUMNS: (usize, usize) = (7, 16);
 const WHERE_COLUMNS: (usize, usize) = (5, 24);
 const GAP: usize = 1;
+/// Below this, product and version have no columns of their own.
+const NARROW_COLUMNS: usize = 60;
 
 /// With at least this room right of the columns, why and fix stand beside them instead of below.
 const REASON_COLUMNS_MIN: usize = 70;
@@ -27,7 +29,8 @@ const REASON_LINES_BESIDE_MAX: usize = 4;
 /// Side findings named in a row.
 const FINDINGS_MAX: usize = 6;
 
-/// Writes the table, worst severity first, then highest exposure, then by address, and [`summary`].
+/// Writes records in the order given, and [`summary`]. Neighbours of one reason and one remedy share the lines that
+/// tell them: a thousand alike are read as a list of addresses.
 ///
 /// # Errors
 /// What `out` reports.
@@ -36,18 +39,47 @@ pub fn table(records: &[Record], style: Style, out: &mut dyn Write) -> io::Resul
     if records.is_empty() {
         return page.text("nothing answered", Paint::Plain);
     }
-    let mut rows: Vec<&Observation> = records.iter().map(|record| &record.observation).collect();
-    rows.sort_by_key(|seen| {
-        let verdict = &seen.verdict;
-        (std::cmp::Reverse((verdict.severity, verdict.exposure)), seen.ip, seen.port, seen.transport)
-    });
+    let rows: Vec<&Observation> = records.iter().map(|record| &record.observation).collect();
     let layout = Layout::of(&rows, &page);
     layout.header(&mut page)?;
-    for seen in rows {
-        layout.row(seen, &mut page)?;
+    for group in rows.chunk_by(|a, b| Reason::of(a) == Reason::of(b)) {
+        layout.group(group, &mut page)?;
     }
     page.blank()?;
     page.paragraph(0, "", &summary(records), Paint::Bold, usize::MAX)
+}
+
+/// Puts the worst severity first, then the highest exposure, what is known before what is not, product by product,
+/// and then by address.
+pub fn worst_first(records: &mut [Record]) {
+    records.sort_by(|a, b| {
+        let (a, b) = (&a.observation, &b.observation);
+        let class = |seen: &Observation| {
+            let verdict = &seen.verdict;
+            std::cmp::Reverse((verdict.severity, verdict.exposure, verdict.product.is_some()))
+        };
+        let name = |seen: &Observation| (seen.ip, seen.port, seen.transport);
+        class(a)
+            .cmp(&class(b))
+            .then_with(|| a.verdict.product.cmp(&b.verdict.product))
+            .then_with(|| a.verdict.why.cmp(&b.verdict.why))
+            .then_with(|| name(a).cmp(&name(b)))
+    });
+}
+
+/// What stands below a row, or beside it.
+#[derive(Eq, PartialEq)]
+struct Reason<'o> {
+    why: String,
+    also: String,
+    fix: &'o str,
+}
+
+impl<'o> Reason<'o> {
+    fn of(seen: &'o Observation) -> Self {
+        let fix = seen.verdict.fix.as_ref().map_or("", |fix| fix.raw());
+        Self { why: why(seen), also: also(seen), fix }
+    }
 }
 
 /// One sentence: services, hosts and how many of each state, such as
@@ -78,6 +110,8 @@ struct Layout {
     place: usize,
     /// Columns for why and for fix, where they stand beside the row.
     beside: Option<(usize, usize)>,
+    /// Whether product and version stand below the row: the terminal is too narrow for them.
+    narrow: bool,
 }
 
 impl Layout {
@@ -86,26 +120,28 @@ impl Layout {
         let widths = |text: fn(&Observation) -> String| {
             rows.iter().map(move |seen| terminal_width(&page.shown(&text(seen))))
         };
+        let narrow = page.style.columns() < NARROW_COLUMNS;
         let (place_min, place_max) = WHERE_COLUMNS;
+        let room = page.style.columns().saturating_sub(SEVERITY_COLUMNS + STATE_COLUMNS + 2 * GAP);
+        if narrow {
+            return Self { product: 0, version: 0, place: room.min(place_max), beside: None, narrow };
+        }
         let place = widths(place).filter(|width| *width <= place_max).max().unwrap_or(0).max(place_min);
-        let fixed = SEVERITY_COLUMNS + STATE_COLUMNS + 4 * GAP + place;
-        let room = page.style.columns().saturating_sub(fixed);
+        let room = room.saturating_sub(place + 2 * GAP);
         let wanted = |text, (min, max)| widths(text).max().unwrap_or(0).clamp(min, max);
         let version = wanted(version, VERSION_COLUMNS).min(room / 2);
         let product = wanted(product, PRODUCT_COLUMNS).min(room - version);
         let rest = room.saturating_sub(version + product + 2 * GAP);
         let beside = (rest >= REASON_COLUMNS_MIN).then(|| (rest * 11 / 20, rest - rest * 11 / 20));
-        Self { product, version, place, beside }
+        Self { product, version, place, beside, narrow }
     }
 
     fn header(&self, page: &mut Page<'_>) -> io::Result<()> {
-        let mut names = vec![
-            ("SEVERITY", SEVERITY_COLUMNS),
-            ("STATE", STATE_COLUMNS),
-            ("PRODUCT", self.product),
-            ("VERSION", self.version),
-            ("WHERE", self.place),
-        ];
+        let mut names = vec![("SEVERITY", SEVERITY_COLUMNS), ("STATE", STATE_COLUMNS)];
+        if !self.narrow {
+            names.extend([("PRODUCT", self.product), ("VERSION", self.version)]);
+        }
+        names.push(("WHERE", self.place));
         if let Some((why, fix)) = self.beside {
             names.extend([("WHY", why), ("FIX", fix)]);
         }
@@ -113,62 +149,84 @@ impl Layout {
         page.line(0, GAP, &cells)
     }
 
-    fn row(&self, seen: &Observation, page: &mut Page<'_>) -> io::Result<()> {
-        let verdict = &seen.verdict;
-        let place = place(seen);
-        let fits = terminal_width(&place) <= self.place;
-        let known = if verdict.product.is_some() { Paint::Bold } else { Paint::Dim };
-        let mut cells = vec![
-            page.cell(verdict.severity.as_str(), SEVERITY_COLUMNS, verdict.severity.into()),
-            page.cell(verdict.exposure.as_str(), STATE_COLUMNS, verdict.exposure.into()),
-            page.cell(&product(seen), self.product, known),
-            page.cell(&version(seen), self.version, Paint::Plain),
-            page.cell(if fits { &place } else { "" }, self.place, Paint::Plain),
-        ];
-        let (why, fix) = (why(seen), verdict.fix.as_ref().map_or("", |fix| fix.raw()));
+    /// Rows of one reason: below them, or beside them line by line.
+    fn group(&self, rows: &[&Observation], page: &mut Page<'_>) -> io::Result<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let Reason { why, also, fix } = Reason::of(first);
         let Some((why_columns, fix_columns)) = self.beside else {
-            page.line(0, GAP, &cells)?;
-            self.below(seen, fits, &why, fix, page)?;
-            return Ok(());
+            for seen in rows {
+                page.line(0, GAP, &self.cells(seen, page))?;
+                self.below(seen, page)?;
+            }
+            let lines_max = if self.narrow { 2 * REASON_LINES_MAX } else { REASON_LINES_MAX };
+            page.paragraph(INDENT, "why  ", &why, Paint::Plain, lines_max)?;
+            page.paragraph(INDENT, "also ", &also, Paint::Plain, lines_max)?;
+            return page.paragraph(INDENT, "fix  ", fix, Paint::Plain, lines_max);
         };
         let why = page.wrap(&why, why_columns, REASON_LINES_BESIDE_MAX);
         let fix = page.wrap(fix, fix_columns, REASON_LINES_BESIDE_MAX);
-        for line in 0..why.len().max(fix.len()).max(1) {
+        for line in 0..rows.len().max(why.len()).max(fix.len()) {
             let part = |lines: &[String]| lines.get(line).cloned().unwrap_or_default();
+            let mut cells = rows.get(line).map_or_else(|| self.blank(page), |seen| self.cells(seen, page));
             cells.push(page.cell(&part(&why), why_columns, Paint::Plain));
             cells.push(page.cell(&part(&fix), fix_columns, Paint::Plain));
             page.line(0, GAP, &cells)?;
-            cells = self.blank(page);
+            // With several rows the line below belongs to its row; the reason goes on after it.
+            if let Some(seen) = rows.get(line).filter(|_| rows.len() > 1) {
+                self.below(seen, page)?;
+            }
         }
-        self.below(seen, fits, "", "", page)
+        if rows.len() == 1 {
+            self.below(first, page)?;
+        }
+        page.paragraph(INDENT, "also ", &also, Paint::Plain, REASON_LINES_MAX)
     }
 
-    fn blank(&self, page: &Page<'_>) -> Vec<crate::page::Cell> {
+    fn cells(&self, seen: &Observation, page: &Page<'_>) -> Vec<Cell> {
+        let verdict = &seen.verdict;
+        let mut cells = vec![
+            page.cell(verdict.severity.as_str(), SEVERITY_COLUMNS, verdict.severity.into()),
+            page.cell(verdict.exposure.as_str(), STATE_COLUMNS, verdict.exposure.into()),
+        ];
+        if !self.narrow {
+            cells.push(page.cell(&product(seen), self.product, name_paint(seen)));
+            cells.push(page.cell(&version(seen), self.version, Paint::Plain));
+        }
+        let place = if self.fits(seen) { place(seen) } else { String::new() };
+        cells.push(page.cell(&place, self.place, Paint::Plain));
+        cells
+    }
+
+    fn blank(&self, page: &Page<'_>) -> Vec<Cell> {
         [SEVERITY_COLUMNS, STATE_COLUMNS, self.product, self.version, self.place]
             .map(|width| page.cell("", width, Paint::Plain))
             .into()
     }
 
-    fn below(
-        &self,
-        seen: &Observation,
-        fits: bool,
-        why: &str,
-        fix: &str,
-        page: &mut Page<'_>,
-    ) -> io::Result<()> {
+    fn fits(&self, seen: &Observation) -> bool {
+        terminal_width(&place(seen)) <= self.place
+    }
+
+    /// What a row has no room for.
+    fn below(&self, seen: &Observation, page: &mut Page<'_>) -> io::Result<()> {
         let name = seen.asked_as.as_ref().map(|name| name.raw());
-        let at = match (fits, name) {
+        let at = match (self.fits(seen), name) {
             (false, Some(name)) => format!("{} ({name})", place(seen)),
             (false, None) => place(seen),
             (true, Some(name)) => name.to_owned(),
             (true, None) => String::new(),
         };
         page.paragraph(INDENT, "at   ", &at, Paint::Plain, REASON_LINES_MAX)?;
-        page.paragraph(INDENT, "why  ", why, Paint::Plain, REASON_LINES_MAX)?;
-        page.paragraph(INDENT, "also ", &also(seen), Paint::Plain, REASON_LINES_MAX)?;
-        page.paragraph(INDENT, "fix  ", fix, Paint::Plain, REASON_LINES_MAX)
+        if self.narrow {
+            let name = format!("{} {}", product(seen), version(seen));
+            page.paragraph(INDENT, "is   ", &name, name_paint(seen), REASON_LINES_MAX)?;
+        }
+        Ok(())
     }
+}
+
+fn name_paint(seen: &Observation) -> Paint {
+    if seen.verdict.product.is_some() { Paint::Bold } else { Paint::Dim }
 }
 
 /// Address and port; the transport only where it is not TCP.

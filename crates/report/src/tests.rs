@@ -23,7 +23,8 @@ fn check(actual: &str, expected: &str) {
 
 #[test]
 fn the_table_puts_the_worst_first_and_fits_eighty_columns() {
-    let records = [bare("192.0.2.9", 8080), kubernetes(), docker()];
+    let mut records = [bare("192.0.2.9", 8080), kubernetes(), docker()];
+    worst_first(&mut records);
     check(&written(|out| table(&records, style(80), out)), include_str!("../testdata/table-80.txt"));
 }
 
@@ -31,6 +32,34 @@ fn the_table_puts_the_worst_first_and_fits_eighty_columns() {
 fn a_wide_table_has_the_reasons_beside() {
     let records = [docker(), kubernetes()];
     check(&written(|out| table(&records, style(160), out)), include_str!("../testdata/table-160.txt"));
+}
+
+#[test]
+fn rows_stay_in_the_order_given() {
+    let shown = written(|out| table(&[bare("192.0.2.9", 8080), docker()], style(80), out));
+    let at = |word: &str| shown.find(word).unwrap();
+    assert!(at("192.0.2.9:8080") < at("192.0.2.7:2375"), "{shown}");
+}
+
+#[test]
+fn neighbours_of_one_reason_share_its_lines() {
+    let at = |ip: &str| {
+        let mut record = docker();
+        record.observation.ip = ip.parse().unwrap();
+        record
+    };
+    for width in [80, 160] {
+        let shown =
+            written(|out| table(&[at("192.0.2.1"), at("192.0.2.2"), kubernetes()], style(width), out));
+        assert_eq!(shown.matches("the Engine API").count(), 1, "{shown}");
+        assert!(shown.contains("192.0.2.1:2375") && shown.contains("192.0.2.2:2375"), "{shown}");
+    }
+}
+
+#[test]
+fn forty_columns_show_the_address_and_the_product_whole() {
+    let shown = written(|out| table(&[docker(), kubernetes()], style(40), out));
+    check(&shown, include_str!("../testdata/table-40.txt"));
 }
 
 #[test]
@@ -90,7 +119,7 @@ fn runs_say_who_what_and_when() {
             id: "20260921T101500Z-7f3a".into(),
             started: time("2026-09-21T10:15:00Z"),
             ended: Some(time("2026-09-21T10:16:15Z")),
-            state: "done".into(),
+            state: "finished".into(),
             by: "ann@example.com".into(),
             scope: "scope.toml".into(),
             targets: "192.0.2.0/24, 2001:db8::/64".into(),
