@@ -26,6 +26,7 @@ mod partition;
 mod places;
 mod plan;
 mod predicate;
+mod readable_folder;
 mod reader;
 mod record;
 mod rows;

@@ -24,6 +24,7 @@ use tantivy::{
 use crate::{
     failure::{engine_error, io_error},
     migrate,
+    readable_folder::ReadableFolder,
     schema::{LAYOUT, Layout, column},
     tokens::tokenizers,
 };
@@ -108,10 +109,10 @@ impl FromStr for Week {
 /// Opens the index of `week`, whatever its fields.
 pub(crate) fn open_as_it_is(directory: &Path, week: Week) -> Result<(PathBuf, Index), StoreError> {
     let path = directory.join(FOLDER).join(week.to_string());
-    let mapped = MmapDirectory::open(&path).map_err(|e| StoreError::Damaged {
-        path: path.clone(),
-        what: format!("partition cannot be opened: {e}"),
-    })?;
+    let mapped =
+        MmapDirectory::open(&path).map(|mapped| ReadableFolder::new(&path, mapped)).map_err(|e| {
+            StoreError::Damaged { path: path.clone(), what: format!("partition cannot be opened: {e}") }
+        })?;
     let mut index = Index::open(mapped).map_err(engine_error(&path))?;
     index.set_tokenizers(tokenizers());
     Ok((path, index))
