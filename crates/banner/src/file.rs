@@ -12,6 +12,10 @@ use crate::{BannerError, from_banner, to_banner};
 /// compressed bomb does not.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Most bytes of a line that is too long are passed over to reach the next one: a bomb of a single line costs
+/// seconds.
+pub const SKIPPED_BYTES_MAX: u64 = 1 << 30;
+
 /// Empty lines in a row before a file is given up: a bomb of line feeds costs time, not memory.
 pub const BLANK_LINES_MAX: u32 = 10_000;
 
@@ -39,9 +43,15 @@ pub enum FileError {
         /// Bytes of the line that were good.
         byte: usize,
     },
-    /// A line is too long; reading stops.
+    /// A line is too long; the lines after it can still be read.
     #[error("line {line}: longer than {LINE_BYTES_MAX} bytes")]
     TooLong {
+        /// Line number, from 1.
+        line: u64,
+    },
+    /// A line does not end; reading stops.
+    #[error("line {line}: longer than {SKIPPED_BYTES_MAX} bytes")]
+    Endless {
         /// Line number, from 1.
         line: u64,
     },
@@ -65,7 +75,7 @@ pub enum FileError {
 impl FileError {
     /// True when no line after this one can be read.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Line { .. } | Self::NotUtf8 { .. })
+        !matches!(self, Self::Line { .. } | Self::NotUtf8 { .. } | Self::TooLong { .. })
     }
 }
 
@@ -156,13 +166,35 @@ impl<'r> Reader<'r> {
                 return Ok(false);
             }
             if self.buffer.last() != Some(&b'\n') && self.buffer.len() > LINE_BYTES_MAX {
-                return Err(FileError::TooLong { line });
+                return Err(self.skip_line());
             }
             if !self.buffer.trim_ascii().is_empty() {
                 return Ok(true);
             }
         }
         Err(FileError::Blank { line: self.line })
+    }
+
+    /// Passes over the rest of a line that is too long.
+    fn skip_line(&mut self) -> FileError {
+        let line = self.line;
+        let mut left = SKIPPED_BYTES_MAX;
+        while left > 0 {
+            let read = match self.source.fill_buf() {
+                Ok([]) => return FileError::TooLong { line },
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return FileError::Io { line, source },
+            };
+            if let Some(end) = read.iter().position(|byte| *byte == b'\n') {
+                self.source.consume(end + 1);
+                return FileError::TooLong { line };
+            }
+            let count = read.len();
+            self.source.consume(count);
+            left = left.saturating_sub(count as u64);
+        }
+        FileError::Endless { line }
     }
 
     fn parse(&self) -> Result<Observation, FileError> {
@@ -187,7 +219,7 @@ impl Iterator for Reader<'_> {
                 None
             }
             Err(error) => {
-                self.ended = true;
+                self.ended = error.is_fatal();
                 Some(Err(error))
             }
         }

@@ -14,7 +14,7 @@ mod read;
 mod shape;
 mod write;
 
-pub use file::{BLANK_LINES_MAX, FileError, LINE_BYTES_MAX, Reader, Writer};
+pub use file::{BLANK_LINES_MAX, FileError, LINE_BYTES_MAX, Reader, SKIPPED_BYTES_MAX, Writer};
 pub use read::{BannerError, DEPTH_MAX, from_banner};
 pub use shape::{
     Banner, BannerCloud, Cert, CertFingerprint, CertPublicKey, Cipher, EmptyPart, HttpFavicon, HttpPart,

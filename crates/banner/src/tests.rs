@@ -220,7 +220,17 @@ fn a_compressed_bomb_ends_at_the_line_limit() {
     }
     let lines = read(&gzip.finish().unwrap());
     assert_eq!(lines.len(), 2);
-    assert!(matches!(&lines[1], Err(e @ FileError::TooLong { line: 2 }) if e.is_fatal()));
+    assert!(matches!(&lines[1], Err(FileError::TooLong { line: 2 })));
+}
+
+#[test]
+fn a_line_that_is_too_long_does_not_hide_those_after_it() {
+    let long = vec![b'x'; LINE_BYTES_MAX + 70_000];
+    let text = [FOREIGN.as_bytes(), b"\n", &long, b"\n", FOREIGN.as_bytes()].concat();
+    let lines = read(&gzip(&text));
+    assert_eq!(lines.len(), 3);
+    assert!(matches!(&lines[1], Err(e @ FileError::TooLong { line: 2 }) if !e.is_fatal()));
+    assert!(lines[2].is_ok());
 }
 
 #[test]
