@@ -3,9 +3,11 @@
 use std::{error::Error, fmt, io};
 
 use nightlatch_store::StoreError;
-use nightlatch_untrusted::terminal;
 
-use crate::exit::Exit;
+use crate::{
+    exit::Exit,
+    say::{self, safe_lines},
+};
 
 /// A command that could not do its work.
 #[derive(Debug)]
@@ -82,22 +84,12 @@ impl Failure {
         let (red, bold, reset) = if colour { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
         let mut messages = self.messages.iter();
         let first = messages.next().map(|m| safe_lines(m)).unwrap_or_default();
-        eprintln!("{red}error{reset}{bold}:{reset} {first}");
-        for cause in messages {
-            eprintln!("  because: {}", safe_lines(cause));
-        }
-        if let Some(excerpt) = &self.excerpt {
-            eprintln!("{excerpt}");
-        }
-        if let Some(hint) = &self.hint {
-            eprintln!("{bold}hint:{reset} {}", safe_lines(hint));
-        }
+        let mut lines = vec![format!("{red}error{reset}{bold}:{reset} {first}")];
+        lines.extend(messages.map(|cause| format!("  because: {}", safe_lines(cause))));
+        lines.extend(self.excerpt.clone());
+        lines.extend(self.hint.iter().map(|hint| format!("{bold}hint:{reset} {}", safe_lines(hint))));
+        say::write(&lines.join("\n"));
     }
-}
-
-/// Our own messages may hold line breaks (an excerpt, a list); every line is neutralised by itself.
-fn safe_lines(text: &str) -> String {
-    text.lines().map(terminal).collect::<Vec<_>>().join("\n")
 }
 
 impl From<StoreError> for Failure {

@@ -1,5 +1,8 @@
 //! The `nightlatch` command: one file for each subcommand, backends chosen, everything wired.
 
+// Both panic where nobody reads; `say` and a writer that reports do not.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
 mod catalogue;
 mod commands;
 mod config;
@@ -7,6 +10,7 @@ mod exit;
 mod failure;
 mod names;
 mod progress;
+mod say;
 mod secret;
 mod session;
 mod survey;
@@ -15,7 +19,7 @@ use std::{ffi::OsString, panic, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-use crate::{commands::Command, exit::Exit, session::Session};
+use crate::{commands::Command, exit::Exit, say::say, session::Session};
 
 /// A scan makes many small values on one thread and drops them on another, where the C library's allocator spends a
 /// third of the processor time.
@@ -42,8 +46,8 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
         let what = info.payload_as_str().unwrap_or("no message");
-        eprintln!("bug: {} ({place})", nightlatch_untrusted::terminal(what));
-        eprintln!("hint: this is a mistake in nightlatch; please report it with the command you ran");
+        say(format_args!("bug: {} ({place})", nightlatch_untrusted::terminal(what)));
+        say("hint: this is a mistake in nightlatch; please report it with the command you ran");
     }));
     match panic::catch_unwind(run) {
         Ok(exit) => exit.into(),

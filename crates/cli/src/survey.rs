@@ -19,7 +19,9 @@ use nightlatch_scan::{
 use nightlatch_store::Store;
 use tokio::runtime::Runtime;
 
-use crate::{config::Config, exit::Exit, failure::Failure, names::Names, progress, secret, session::Session};
+use crate::{
+    config::Config, exit::Exit, failure::Failure, names::Names, progress, say::say, secret, session::Session,
+};
 
 /// How what is found is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -134,7 +136,7 @@ impl Survey<'_> {
     fn announce(&self, plan: &Plan, id: &RunId) {
         if self.session.chatty() {
             let rate = self.pace.rate_pps.map_or(String::new(), |rate| format!(", at most {rate} a second"));
-            eprintln!("run {id}: {} endpoints{rate}", plan.targets.len());
+            say(format_args!("run {id}: {} endpoints{rate}", plan.targets.len()));
         }
     }
 
@@ -150,21 +152,21 @@ impl Survey<'_> {
         }
         if self.session.chatty() {
             if taken.count > taken.rows.len() as u64 {
-                eprintln!(
+                say(format_args!(
                     "{} more are stored; `nightlatch search` shows them",
                     taken.count - taken.rows.len() as u64
-                );
+                ));
             }
             let tally = &outcome.tally;
-            eprintln!(
+            say(format_args!(
                 "{} open, {} closed, {} filtered in {:.1} s",
                 tally.open,
                 tally.closed,
                 tally.filtered,
                 outcome.elapsed.as_secs_f64()
-            );
+            ));
             if tally.failed > 0 {
-                eprintln!("{} could not be asked: the local system refused", tally.failed);
+                say(format_args!("{} could not be asked: the local system refused", tally.failed));
             }
         }
         if outcome.bugs.0 > 0 {
@@ -179,12 +181,12 @@ impl Survey<'_> {
                 .hint(format!("what was found is kept; `nightlatch scan --resume {id}` goes on")));
         }
         if outcome.state == State::Stopped {
-            eprintln!(
+            say(format_args!(
                 "stopped after {} of {} endpoints; what was found is kept",
                 outcome.tally.done(),
                 outcome.total
-            );
-            eprintln!("go on with: nightlatch scan --resume {id}");
+            ));
+            say(format_args!("go on with: nightlatch scan --resume {id}"));
         }
         Ok(Found { state: outcome.state, worst: taken.worst })
     }
@@ -285,8 +287,8 @@ async fn stop_on_signal(cancel: Cancel, chatty: bool) {
         if press == 1 {
             cancel.stop();
             if chatty {
-                eprintln!(
-                    "\nstopping: nothing more is sent; waiting up to 10 s for answers on their way (again to stop now)"
+                say(
+                    "\nstopping: nothing more is sent; waiting up to 10 s for answers on their way (again to stop now)",
                 );
             }
         } else {

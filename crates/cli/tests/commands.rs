@@ -220,6 +220,23 @@ fn ctrl_c_keeps_what_was_found_and_says_how_to_go_on() {
     assert_eq!(record["tally"]["open"], 1, "{}", runs.out);
 }
 
+/// What nobody reads or can be written ends no command: a scan is as good with its remarks lost.
+#[test]
+fn standard_error_may_be_full_or_closed() {
+    let data = tempfile::tempdir().unwrap();
+    let target = format!("127.0.0.1:{}", hostile_server());
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let scan = command(data.path()).args(["scan", &target]).stderr(full()).output().unwrap();
+    assert_eq!(scan.status.code(), Some(0));
+    assert!(String::from_utf8(scan.stdout).unwrap().contains("(http)"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mistaken = command(data.path()).args(["search", "prodct:x"]).stderr(writer).output().unwrap();
+    assert_eq!(mistaken.status.code(), Some(2));
+    let unwritable = command(data.path()).args(["count"]).stdout(full()).stderr(full()).output().unwrap();
+    assert_eq!(unwritable.status.code(), Some(3));
+}
+
 #[test]
 fn completions_and_man_pages_are_written() {
     let data = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ use crate::{
     catalogue,
     exit::Exit,
     failure::Failure,
+    say::say,
     session::Session,
     survey::{Output, Survey},
 };
@@ -50,9 +51,9 @@ impl Demo {
         let targets = builder.build().map_err(|e| Failure::bug(&e))?;
         let data = demo_dir(session)?;
         if session.chatty() {
-            eprintln!(
+            say(format_args!(
                 "opened a street of {houses} services on {a}.{b}.{c}.0/24; scanning it as any other network"
-            );
+            ));
         }
         let plan = Plan::new(Arc::new(targets), Arc::new(Scope::loopback_only()), Plan::random_seed());
         let survey = Survey {

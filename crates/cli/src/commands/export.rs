@@ -12,7 +12,7 @@ use nightlatch_store::{Selection, Snapshot};
 use nightlatch_untrusted::json;
 
 use super::question;
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
 /// Write what matches a query to a file of gzip'ed JSON lines
 ///
@@ -52,7 +52,7 @@ impl Export {
         }
         let lines = self.write_file(&*snapshot, &selection)?;
         if session.chatty() {
-            eprintln!("{lines} observations written to {}", self.file.display());
+            say(format_args!("{lines} observations written to {}", self.file.display()));
         }
         Ok(Exit::Clean)
     }

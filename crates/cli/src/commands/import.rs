@@ -9,7 +9,7 @@ use nightlatch_asset::Observation;
 use nightlatch_store::Ingested;
 use nightlatch_untrusted::terminal;
 
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
 /// Take in files of JSON lines: our own exports, or downloads of Shodan's command line
 ///
@@ -37,7 +37,7 @@ impl Import {
         for file in &self.files {
             if file.as_os_str() == "-" {
                 if io::stdin().is_terminal() && session.chatty() {
-                    eprintln!("reading JSON lines from standard input");
+                    say("reading JSON lines from standard input");
                 }
                 self.one("standard input", io::stdin().lock(), &mut *store, &mut total, &mut bad)?;
             } else {
@@ -46,10 +46,10 @@ impl Import {
             }
         }
         if session.chatty() {
-            eprintln!(
+            say(format_args!(
                 "{} stored, {} unchanged, {} endpoints new, {bad} lines left out",
                 total.stored, total.sightings, total.new_endpoints
-            );
+            ));
         }
         Ok(if bad > 0 { Exit::Usage } else { Exit::Clean })
     }
@@ -70,7 +70,7 @@ impl Import {
                 Err(error) => {
                     *bad += 1;
                     if *bad <= REPORTS_MAX {
-                        eprintln!("{}: {}", terminal(name), terminal(&in_full(&error)));
+                        say(format_args!("{}: {}", terminal(name), terminal(&in_full(&error))));
                     }
                     if error.is_fatal() {
                         break;

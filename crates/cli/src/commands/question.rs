@@ -6,7 +6,7 @@ use nightlatch_query::Parsed;
 use nightlatch_store::{Selection, View};
 use nightlatch_untrusted::terminal;
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, say::say, session::Session};
 
 /// The query and how it is read.
 #[derive(Debug, Args)]
@@ -41,13 +41,13 @@ pub(crate) fn selection(
     let parsed = parse(text)?;
     if session.chatty() {
         for warning in &parsed.warnings {
-            eprintln!("warning: {}", terminal(&warning.message));
+            say(format_args!("warning: {}", terminal(&warning.message)));
         }
     }
     let view = if parsed.history.unwrap_or(history) { View::History } else { View::Latest };
     if explain {
         let view = if view == View::History { "every observation" } else { "newest of each endpoint" };
-        eprintln!("query: {}\nview: {view}", terminal(&nightlatch_query::print(&parsed.expr)));
+        say(format_args!("query: {}\nview: {view}", terminal(&nightlatch_query::print(&parsed.expr))));
     }
     Ok(Selection { expr: parsed.expr, view })
 }

@@ -5,7 +5,7 @@ use nightlatch_report::RunView;
 use nightlatch_scan::RunRecord;
 use nightlatch_untrusted::terminal;
 
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
 /// What was scanned: when, what, under which scope, by whom, and how it ended
 #[derive(Debug, Args)]
@@ -28,7 +28,9 @@ impl Runs {
                     writeln!(out)?;
                 }
                 Ok(record) => views.push(view(record)),
-                Err(error) => eprintln!("run {}: {}", terminal(&run.id.0), terminal(&error.to_string())),
+                Err(error) => {
+                    say(format_args!("run {}: {}", terminal(&run.id.0), terminal(&error.to_string())))
+                }
             }
         }
         if !self.json {

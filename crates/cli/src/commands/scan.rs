@@ -18,6 +18,7 @@ use crate::{
     catalogue,
     exit::Exit,
     failure::Failure,
+    say::say,
     session::Session,
     survey::{Output, Survey},
 };
@@ -158,16 +159,16 @@ impl Scan {
         let admitted = scope.admit(&set).map_err(|refused| Failure::usage(&refused))?;
         if session.chatty() {
             for (name, refused) in &admitted.led_outside {
-                eprintln!(
+                say(format_args!(
                     "note: an address of {name} is left out: {}",
                     nightlatch_untrusted::terminal(&refused.to_string())
-                );
+                ));
             }
             for (set, why) in
                 [(&admitted.excluded, "excluded by the scope"), (&admitted.never_sent, "never sent to")]
             {
                 if !set.is_empty() {
-                    eprintln!("note: {} addresses are left out: {why}", set.count());
+                    say(format_args!("note: {} addresses are left out: {why}", set.count()));
                 }
             }
         }
@@ -223,7 +224,7 @@ impl Scan {
 fn list(file: &Path) -> Result<Vec<Target>, Failure> {
     let (text, name) = if file.as_os_str() == "-" {
         if io::stdin().is_terminal() {
-            eprintln!("reading targets from standard input; end with Ctrl-D");
+            say("reading targets from standard input; end with Ctrl-D");
         }
         let mut text = String::new();
         io::stdin()

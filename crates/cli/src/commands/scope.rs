@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueHint};
 use nightlatch_scope::{Explanation, HostName, Scope as Authorised, Target, template};
 use nightlatch_untrusted::terminal;
 
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
 /// The file that says what may be scanned: make it, check targets against it, explain an address
 #[derive(Debug, Args)]
@@ -100,10 +100,10 @@ fn init(path: &Path, session: &Session) -> Result<Exit, Failure> {
     let mut file = fs::File::create_new(path).map_err(failed)?;
     file.write_all(template().as_bytes()).map_err(failed)?;
     if session.chatty() {
-        eprintln!(
+        say(format_args!(
             "wrote {}; list what you are authorised to scan, then `nightlatch scope check TARGET`",
             path.display()
-        );
+        ));
     }
     Ok(Exit::Clean)
 }

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use nightlatch_store::Sort;
 
 use super::question::Question;
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -83,12 +83,12 @@ impl Search {
         out.flush()?;
         let shown = rows.len() as u64;
         if session.chatty() && total == 0 {
-            eprintln!("nothing matches");
+            say("nothing matches");
         } else if session.chatty() && shown < total {
-            eprintln!(
+            say(format_args!(
                 "{shown} of {total} shown; --limit 0 shows all, --skip {} goes on",
                 self.skip as u64 + shown
-            );
+            ));
         }
         Ok(Exit::Clean)
     }
