@@ -9,6 +9,7 @@ mod config;
 mod exit;
 mod failure;
 mod names;
+mod private;
 mod progress;
 mod say;
 mod secret;

@@ -11,7 +11,7 @@ use nightlatch_report::Style;
 use nightlatch_store::{Snapshot, Store};
 use nightlatch_store_tantivy::{Options, TantivyStore};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, private};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -90,6 +90,9 @@ impl Session {
 
     /// The store of a data directory, for writing; made where there is none.
     pub(crate) fn writer_of(&self, dir: &Path) -> Result<Box<dyn Store>, Failure> {
+        private::make_dir(dir).map_err(|error| {
+            Failure::from(error).while_doing(format!("cannot make the data directory {}", dir.display()))
+        })?;
         Ok(Box::new(TantivyStore::open(dir, Options::default())?))
     }
 

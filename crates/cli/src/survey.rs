@@ -78,8 +78,8 @@ impl Survey<'_> {
         let config = Config::read(data)?;
         let enricher = config.enricher()?;
         let names = Arc::new(Names::new(config.names.resolver()?));
-        let hash_key = secret::secret(data)?;
         let store = self.session.writer_of(data)?;
+        let hash_key = secret::secret(data)?;
         let journal = match journal {
             Some(journal) => journal,
             None => Journal::create(data, &plan, start, Timestamp::now())

@@ -127,7 +127,24 @@ impl Journal {
     /// When the data directory cannot be written to.
     pub fn create(data: &Path, plan: &Plan, start: Start, now: Timestamp) -> Result<Self, JournalError> {
         let (id, folder) = make_folder(data, now)?;
-        let lock = take_lock(&folder, &id)?;
+        let begun = Self::begin(data, &folder, id, plan, start, now);
+        if begun.is_err() {
+            // A run that never began is no run: half of one would be listed as damaged for ever.
+            // That it cannot be removed either is not what the user has to know.
+            let _ = fs::remove_dir_all(&folder);
+        }
+        begun
+    }
+
+    fn begin(
+        data: &Path,
+        folder: &Path,
+        id: RunId,
+        plan: &Plan,
+        start: Start,
+        now: Timestamp,
+    ) -> Result<Self, JournalError> {
+        let lock = take_lock(folder, &id)?;
         let targets = serde_json::to_vec(plan.targets.as_ref())
             .map_err(|error| io_error("write", &folder.join(TARGETS))(error.into()))?;
         write_whole(&folder.join(TARGETS), &targets)?;
@@ -159,6 +176,7 @@ impl Journal {
         };
         let (checkpoint, marks) =
             CheckpointFile::open(&folder.join(DONE)).map_err(io_error("open", &folder.join(DONE)))?;
+        let folder = folder.to_owned();
         let journal =
             Self { data: data.to_owned(), folder, record, checkpoint: Some(checkpoint), marks, _lock: lock };
         journal.write_record()?;
