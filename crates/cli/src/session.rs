@@ -73,6 +73,14 @@ impl Session {
             })
     }
 
+    /// The words that begin a command on the same data, for the shell: what people are told to type must work.
+    pub(crate) fn again(&self) -> String {
+        match &self.global.data {
+            Some(dir) => format!("nightlatch --data {}", shell_word(&dir.display().to_string())),
+            None => "nightlatch".to_owned(),
+        }
+    }
+
     /// Everything stored so far, frozen.
     pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, Failure> {
         self.snapshot_of(&self.data_dir()?)
@@ -134,6 +142,15 @@ impl Session {
     }
 }
 
+/// One word of a shell, quoted where it has to be.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Width of the terminal: `COLUMNS` where a shell or a test sets it, else what the terminal says.
 fn columns() -> Option<usize> {
     let set = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
@@ -145,4 +162,18 @@ fn unicode_locale() -> bool {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|n| env::var(n).ok().filter(|v| !v.is_empty()));
     locale.is_some_and(|l| l.to_ascii_lowercase().contains("utf"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_words_are_quoted_where_they_have_to_be() {
+        for (text, word) in
+            [("/a/b.c", "/a/b.c"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''"), ("$x", "'$x'")]
+        {
+            assert_eq!(shell_word(text), word);
+        }
+    }
 }

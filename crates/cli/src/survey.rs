@@ -20,7 +20,14 @@ use nightlatch_store::Store;
 use tokio::runtime::Runtime;
 
 use crate::{
-    config::Config, exit::Exit, failure::Failure, names::Names, progress, say::say, secret, session::Session,
+    config::Config,
+    exit::Exit,
+    failure::Failure,
+    names::Names,
+    progress,
+    say::say,
+    secret,
+    session::{Session, shell_word},
 };
 
 /// How what is found is written.
@@ -86,6 +93,8 @@ impl Survey<'_> {
                 .map_err(|e| Failure::from_error(Exit::World, &e))?,
         };
         let id = journal.id().clone();
+        let resumed = !journal.record().resumed.is_empty();
+        let go_on = self.go_on(data, &plan, &id);
         self.announce(&plan, &id);
         let dialer = Arc::new(Dialer::new(self.pace));
         let prober = Arc::new(Prober {
@@ -130,18 +139,38 @@ impl Survey<'_> {
             outcome
         });
         let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-        self.conclude(outcome, taken, &id)
+        self.conclude(outcome, taken, &go_on, resumed.then_some(&id))
     }
 
     fn announce(&self, plan: &Plan, id: &RunId) {
         if self.session.chatty() {
             let rate = self.pace.rate_pps.map_or(String::new(), |rate| format!(", at most {rate} a second"));
-            say(format_args!("run {id}: {} endpoints{rate}", plan.targets.len()));
+            let count = plan.targets.len();
+            let noun = if count == 1 { "endpoint" } else { "endpoints" };
+            say(format_args!("run {id}: {count} {noun}{rate}"));
         }
     }
 
-    fn conclude(&self, outcome: Outcome, mut taken: Taken, id: &RunId) -> Result<Found, Failure> {
+    /// The command that goes on with a run, as it has to be typed.
+    fn go_on(&self, data: &Path, plan: &Plan, id: &RunId) -> String {
+        let scope = plan.scope.path().filter(|path| *path != data.join("scope.toml"));
+        let scope = scope
+            .map_or(String::new(), |path| format!(" --scope {}", shell_word(&path.display().to_string())));
+        format!("{} scan --resume {id}{scope}", self.session.again())
+    }
+
+    /// - `resumed`: the run, when an earlier session has found a part already.
+    fn conclude(
+        &self,
+        outcome: Outcome,
+        mut taken: Taken,
+        go_on: &str,
+        resumed: Option<&RunId>,
+    ) -> Result<Found, Failure> {
         if let Some(error) = taken.output_error.take() {
+            if self.session.chatty() {
+                say(format_args!("the output was not taken; what was found is kept; go on with: {go_on}"));
+            }
             return Err(error.into());
         }
         taken.trim();
@@ -165,6 +194,12 @@ impl Survey<'_> {
                 tally.filtered,
                 outcome.elapsed.as_secs_f64()
             ));
+            if let Some(id) = resumed {
+                let again = self.session.again();
+                say(format_args!(
+                    "this is what run {id} found since it was resumed; `{again} search` shows everything"
+                ));
+            }
             if tally.failed > 0 {
                 say(format_args!("{} could not be asked: the local system refused", tally.failed));
             }
@@ -178,7 +213,7 @@ impl Survey<'_> {
         }
         if let Some(error) = &outcome.failure {
             return Err(Failure::from_error(Exit::World, error)
-                .hint(format!("what was found is kept; `nightlatch scan --resume {id}` goes on")));
+                .hint(format!("what was found is kept; go on with: {go_on}")));
         }
         if outcome.state == State::Stopped {
             say(format_args!(
@@ -186,7 +221,7 @@ impl Survey<'_> {
                 outcome.tally.done(),
                 outcome.total
             ));
-            say(format_args!("go on with: nightlatch scan --resume {id}"));
+            say(format_args!("go on with: {go_on}"));
         }
         Ok(Found { state: outcome.state, worst: taken.worst })
     }

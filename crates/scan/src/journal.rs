@@ -35,6 +35,10 @@ pub struct Start {
     pub asked: Vec<String>,
     /// Who scans.
     pub user: String,
+    /// Most connections a second, whole scan; absent means no bound.
+    pub rate_pps: Option<u32>,
+    /// Most connections a second to one network; absent means no bound.
+    pub rate_per_network_pps: Option<u32>,
 }
 
 /// Why a run cannot be begun, resumed or listed.
@@ -166,6 +170,8 @@ impl Journal {
             scope_digest: plan.scope.digest().to_owned(),
             contact: plan.scope.contact().map(str::to_owned),
             user: start.user,
+            rate_pps: start.rate_pps,
+            rate_per_network_pps: start.rate_per_network_pps,
             started: now,
             resumed: Vec::new(),
             ended: None,

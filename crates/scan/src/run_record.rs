@@ -74,6 +74,12 @@ pub struct RunRecord {
     pub contact: Option<String>,
     /// Who scanned.
     pub user: String,
+    /// Most connections a second, whole scan; absent when nothing bounded it. A resumed run keeps it.
+    #[serde(default)]
+    pub rate_pps: Option<u32>,
+    /// Most connections a second to one network; absent when the run did not say. A resumed run keeps it.
+    #[serde(default)]
+    pub rate_per_network_pps: Option<u32>,
     /// When the run began.
     pub started: Timestamp,
     /// When it was resumed.

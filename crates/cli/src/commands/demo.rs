@@ -63,7 +63,12 @@ impl Demo {
             pace: Pace::default(),
             output: Output::Table,
         };
-        let start = Start { command: std::env::args().collect(), asked: vec![range], user: super::user() };
+        let start = Start {
+            command: std::env::args().collect(),
+            asked: vec![range],
+            user: super::user(),
+            ..Start::default()
+        };
         let found = survey.run(&data, plan, None, start, &super::runtime()?)?;
         drop(street);
         next_steps(&data)?;

@@ -55,9 +55,9 @@ pub(crate) struct Scan {
     /// Connections a second, whole scan
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Connections a second to one /24 (IPv4) or /64 (IPv6); loopback is exempt
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
-    rate_per_network: u32,
+    /// Connections a second to one /24 (IPv4) or /64 (IPv6); loopback is exempt [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate_per_network: Option<u32>,
     /// Seconds that a connection may take
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
     connect_timeout: f64,
@@ -70,7 +70,7 @@ pub(crate) struct Scan {
     /// Endpoints asked at a time; fewer where file descriptors are short
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = at_least_one)]
     concurrency: usize,
-    /// Go on with a run that was stopped; nothing is asked twice
+    /// Go on with a run that was stopped; nothing is asked twice, and its rates hold unless others are given
     #[arg(long, value_name = "RUN", conflicts_with_all = ["targets", "input_list", "ports", "exclude", "exclude_file"])]
     resume: Option<String>,
     /// One JSON object for each observation, as it is found
@@ -84,6 +84,8 @@ pub(crate) struct Scan {
     fail_on: Option<Severity>,
 }
 
+/// Connections a second to one network, unless said otherwise.
+const RATE_PER_NETWORK_PPS: u32 = 256;
 /// Largest list of targets that is read, in bytes.
 const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How long one name may take to resolve.
@@ -104,6 +106,7 @@ impl Scan {
             }
             None => (self.limited(self.plan(scope, &catalogue, &runtime, session)?), None),
         };
+        let pace = self.pace(journal.as_ref());
         let survey = Survey {
             session,
             catalogue,
@@ -113,21 +116,37 @@ impl Scan {
                 endpoint: Duration::from_secs_f64(self.endpoint_timeout),
                 ..Limit::default()
             },
-            pace: Pace { rate_pps: self.rate, prefix_pps: Some(self.rate_per_network) },
+            pace,
             output: match (self.json, self.csv) {
                 (true, _) => Output::Json,
                 (_, true) => Output::Csv,
                 _ => Output::Table,
             },
         };
-        let found = survey.run(&data, plan, journal, self.start(), &runtime)?;
+        let found = survey.run(&data, plan, journal, self.start(pace), &runtime)?;
         Ok(found.exit(self.fail_on))
     }
 
-    fn start(&self) -> Start {
+    /// How fast; what the owner of a network agreed to when a run began holds when it goes on.
+    fn pace(&self, begun: Option<&Journal>) -> Pace {
+        let record = begun.map(Journal::record);
+        let usual = record.and_then(|record| record.rate_per_network_pps).or(Some(RATE_PER_NETWORK_PPS));
+        Pace {
+            rate_pps: self.rate.or(record.and_then(|record| record.rate_pps)),
+            prefix_pps: self.rate_per_network.or(usual),
+        }
+    }
+
+    fn start(&self, pace: Pace) -> Start {
         let mut asked = self.targets.clone();
         asked.extend(self.input_list.iter().map(|path| format!("-iL {}", path.display())));
-        Start { command: std::env::args().collect(), asked, user: super::user() }
+        Start {
+            command: std::env::args().collect(),
+            asked,
+            user: super::user(),
+            rate_pps: pace.rate_pps,
+            rate_per_network_pps: pace.prefix_pps,
+        }
     }
 
     fn limited(&self, mut plan: Plan) -> Plan {

@@ -85,8 +85,11 @@ pub(crate) fn scan(plan: Plan, pace: Pace, journal: Option<Journal>) -> Scan {
 }
 
 pub(crate) fn journal(data: &Path, plan: &Plan) -> Journal {
-    let start =
-        Start { command: vec!["nightlatch".into(), "scan".into()], asked: vec![], user: "tester".into() };
+    let start = Start {
+        command: vec!["nightlatch".into(), "scan".into()],
+        user: "tester".into(),
+        ..Start::default()
+    };
     Journal::create(data, plan, start, Timestamp::now()).unwrap()
 }
 
