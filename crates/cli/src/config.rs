@@ -60,10 +60,9 @@ impl Config {
     /// Reads the file of a data directory; without one, everything is as usual.
     pub(crate) fn read(data: &Path) -> Result<Self, Failure> {
         let path = data.join(CONFIG_FILE);
-        if !path.exists() {
+        let Some(text) = crate::commands::read_text_if_there(&path, CONFIG_BYTES_MAX)? else {
             return Ok(Self::default());
-        }
-        let text = crate::commands::read_text(&path, CONFIG_BYTES_MAX)?;
+        };
         let config: Self = toml::from_str(&text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start).min(text.len());
             let before = text.get(..at).unwrap_or_default();

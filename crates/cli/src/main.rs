@@ -11,6 +11,7 @@ mod failure;
 mod names;
 mod private;
 mod progress;
+mod resolver;
 mod say;
 mod secret;
 mod session;

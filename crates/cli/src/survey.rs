@@ -256,11 +256,7 @@ impl Taken {
 
     /// Keeps the worst.
     fn trim(&mut self) {
-        self.rows.sort_by_key(|record| {
-            let verdict = &record.observation.verdict;
-            let known = verdict.fingerprint.is_some();
-            std::cmp::Reverse((verdict.severity, verdict.exposure, known))
-        });
+        nightlatch_report::worst_first(&mut self.rows);
         self.rows.truncate(ROWS_MAX);
     }
 }

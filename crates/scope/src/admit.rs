@@ -1,7 +1,8 @@
 use std::fmt;
 
 use crate::{
-    AddressRange, AddressSet, HostName, OutOfScope, Scope, TargetSet, TargetSetError, reserved::sendable,
+    AddressRange, AddressSet, HostName, OutOfScope, Scope, TargetSet, TargetSetError,
+    out_of_scope::lines_for, reserved::sendable,
 };
 
 /// The part of a set that the scope allows, and what was left out without a refusal.
@@ -24,15 +25,32 @@ pub struct Refused {
     pub reasons: Vec<OutOfScope>,
     /// How many more there are.
     pub more: usize,
+    to_add: Vec<AddressRange>,
 }
 
+/// Most networks that are spelt out to be added; who needs more has a list of their own to start from.
+const NETS_MAX: usize = 256;
 /// Most refusals that are told one by one.
 const REASONS_MAX: usize = 8;
 
 impl Refused {
     fn new(scope: &Scope, ranges: &AddressSet) -> Self {
         let reasons = ranges.ranges().take(REASONS_MAX).map(|range| scope.refusal(*range)).collect();
-        Self { reasons, more: ranges.ranges().len().saturating_sub(REASONS_MAX) }
+        let mut to_add = Vec::new();
+        for refusal in ranges.ranges().map(|range| scope.refusal(*range)) {
+            to_add.extend(refusal.nets_to_add());
+            if to_add.len() > NETS_MAX {
+                to_add.clear();
+                break;
+            }
+        }
+        Self { reasons, more: ranges.ranges().len().saturating_sub(REASONS_MAX), to_add }
+    }
+
+    /// One block for the scope file that lists all that was refused for want of one, once the owner has agreed;
+    /// `None` when no line would help, or it would be too long to read.
+    pub fn lines_to_add(&self) -> Option<String> {
+        (!self.to_add.is_empty()).then(|| lines_for(&self.to_add))
     }
 }
 
@@ -50,6 +68,11 @@ impl fmt::Display for Refused {
 }
 
 impl Scope {
+    /// Why `ranges` are refused; they are in no part allowed.
+    pub fn refuse(&self, ranges: &AddressSet) -> Refused {
+        Refused::new(self, ranges)
+    }
+
     /// Judges a whole scan before its first packet.
     ///
     /// One address that no block lists refuses it all. Excluded and reserved addresses inside an allowed

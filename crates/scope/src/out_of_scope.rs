@@ -29,7 +29,7 @@ pub enum Reason {
     PortZero,
 }
 
-/// Addresses that are not sent to, and why. Prints the lines to add where that would help.
+/// Addresses that are not sent to, and why. [`OutOfScope::lines_to_add`] says what would help.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub struct OutOfScope {
     range: AddressRange,
@@ -57,12 +57,12 @@ impl OutOfScope {
         if !matches!(*self.reason, Reason::NotListed { .. }) {
             return None;
         }
-        let nets = self.blocks().iter().map(|net| format!("\"{net}\"")).collect::<Vec<_>>();
-        let net = match nets.as_slice() {
-            [one] => one.clone(),
-            many => format!("[{}]", many.join(", ")),
-        };
-        Some(format!("[[block]]\nnet = {net}\nowner = \"\"\ncontact = \"\"\n"))
+        Some(lines_for(&self.blocks()))
+    }
+
+    /// The networks that a block would have to list; none where listing them would not help.
+    pub(crate) fn nets_to_add(&self) -> Vec<AddressRange> {
+        if matches!(*self.reason, Reason::NotListed { .. }) { self.blocks() } else { Vec::new() }
     }
 
     /// The range as CIDR blocks; ranges that need more are rounded up at the end.
@@ -81,26 +81,32 @@ impl OutOfScope {
     }
 }
 
+/// One block of a scope file that lists `nets`.
+pub(crate) fn lines_for(nets: &[AddressRange]) -> String {
+    let nets: Vec<String> = nets.iter().map(|net| format!("\"{net}\"")).collect();
+    let net = match nets.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    format!("[[block]]\nnet = {net}\nowner = \"\"\ncontact = \"\"\n")
+}
+
 impl fmt::Display for OutOfScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let range = self.range;
         match &*self.reason {
             Reason::NotListed { path: None } => {
-                write!(f, "{range} is not scanned: without a scope file only loopback is")?;
+                write!(f, "{range} is not scanned: without a scope file only loopback is")
             }
             Reason::NotListed { path: Some(path) } => {
-                write!(f, "{range} is not scanned: no block of {} lists it", path.display())?;
+                write!(f, "{range} is not scanned: no block of {} lists it", path.display())
             }
             Reason::Excluded { by, path: Some(path), line } => {
-                write!(f, "{range} is not scanned: {}:{line} excludes {by}", path.display())?;
+                write!(f, "{range} is not scanned: {}:{line} excludes {by}", path.display())
             }
-            Reason::Excluded { by, .. } => write!(f, "{range} is not scanned: the scope excludes {by}")?,
-            Reason::NeverSent { why } => write!(f, "{range} is never scanned: it is {why}")?,
-            Reason::PortZero => write!(f, "{range} is not scanned: port 0 is no port")?,
-        }
-        match self.lines_to_add() {
-            Some(lines) => write!(f, "; if you are authorised to scan it, add to the scope file:\n\n{lines}"),
-            None => Ok(()),
+            Reason::Excluded { by, .. } => write!(f, "{range} is not scanned: the scope excludes {by}"),
+            Reason::NeverSent { why } => write!(f, "{range} is never scanned: it is {why}"),
+            Reason::PortZero => write!(f, "{range} is not scanned: port 0 is no port"),
         }
     }
 }

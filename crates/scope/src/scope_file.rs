@@ -40,7 +40,9 @@ pub(crate) fn read(text: &str, path: &Path) -> Result<ScopeFile, ScopeError> {
     }
     let document = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        reader.wrong(span, shown(error.message()), "TOML as `nightlatch scope init` writes it")
+        // The parser says what it expected itself, in a word or two that do not always help.
+        let what = format!("not TOML ({})", shown(error.message()));
+        reader.wrong(span, what, "the form that `nightlatch scope init` writes")
     })?;
     reader.file(document.get_ref())
 }
@@ -89,7 +91,11 @@ impl Reader<'_> {
         })?;
         let line = line_and_column(self.text, span.start).0;
         let mut nets = Vec::new();
-        for (range, span) in self.ranges(net, "net")? {
+        let listed = self.ranges(net, "net")?;
+        if listed.is_empty() {
+            return Err(self.wrong(net.span(), "`net` lists nothing", "at least one network, or no block"));
+        }
+        for (range, span) in listed {
             if range.prefix().is_none() {
                 let what = format!("`{range}` is not one CIDR block");
                 return Err(self.wrong(

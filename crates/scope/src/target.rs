@@ -24,6 +24,16 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The name to resolve; `None` where there is an address.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Name { host, .. } => Some(host),
+            Self::Range(_) | Self::Endpoint(_) => None,
+        }
+    }
+}
+
 /// A host name: 1 to 253 ASCII characters in labels of 1 to 63, lower case, without a trailing dot.
 ///
 /// Source: RFC 1123, section 2.1; underscores are let through, because people use them.

@@ -24,8 +24,7 @@ impl Runs {
         for run in runs {
             match run.record {
                 Ok(record) if self.json => {
-                    nightlatch_untrusted::json::to_writer(&mut out, &record).map_err(io::Error::from)?;
-                    writeln!(out)?;
+                    super::json_line(&record, &mut out)?;
                 }
                 Ok(record) => views.push(view(record)),
                 Err(error) => {

@@ -1,6 +1,5 @@
 use std::{
-    io::{self, IsTerminal, Read},
-    net::IpAddr,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -9,15 +8,17 @@ use std::{
 use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use nightlatch_asset::{RunId, Severity};
-use nightlatch_netio::{Pace, resolve};
+use nightlatch_netio::Pace;
 use nightlatch_scan::{Journal, Plan, Start, converse::Limit};
-use nightlatch_scope::{AddressRange, Scope, Target, TargetSetBuilder, read_targets};
+use nightlatch_scope::{AddressRange, Refused, Scope, Target, TargetSetBuilder, read_targets};
+use nightlatch_untrusted::terminal;
 
 use super::scope::ScopeFile;
 use crate::{
     catalogue,
     exit::Exit,
     failure::Failure,
+    resolver,
     say::say,
     session::Session,
     survey::{Output, Survey},
@@ -40,10 +41,10 @@ pub(crate) struct Scan {
     /// File with targets, also -iL; - for standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     input_list: Vec<PathBuf>,
-    /// Addresses, blocks and ranges to leave out, separated by commas
+    /// Addresses, blocks, ranges and names to leave out, separated by commas
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     exclude: Vec<String>,
-    /// File with addresses, blocks and ranges to leave out
+    /// File with addresses, blocks, ranges and names to leave out
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     exclude_file: Vec<PathBuf>,
     /// Ports: numbers, ranges, and names of products, groups and fingerprints; all for every port
@@ -88,8 +89,6 @@ pub(crate) struct Scan {
 const RATE_PER_NETWORK_PPS: u32 = 256;
 /// Largest list of targets that is read, in bytes.
 const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// How long one name may take to resolve.
-const RESOLVE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Scan {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
@@ -97,14 +96,17 @@ impl Scan {
         let catalogue = catalogue::embedded()?;
         let data = session.data_dir()?;
         let runtime = super::runtime()?;
-        let (plan, journal) = match &self.resume {
+        let (plan, journal, unresolved) = match &self.resume {
             Some(run) => {
                 let id = RunId(run.clone());
                 let (journal, plan) =
                     Journal::resume(&data, &id, scope, Timestamp::now()).map_err(journal_failure)?;
-                (self.limited(plan), Some(journal))
+                (self.limited(plan), Some(journal), 0)
             }
-            None => (self.limited(self.plan(scope, &catalogue, &runtime, session)?), None),
+            None => {
+                let (plan, unresolved) = self.plan(scope, &catalogue, &runtime, session)?;
+                (self.limited(plan), None, unresolved)
+            }
         };
         let pace = self.pace(journal.as_ref());
         let survey = Survey {
@@ -162,36 +164,46 @@ impl Scan {
         catalogue: &nightlatch_fingerprint::Catalogue,
         runtime: &tokio::runtime::Runtime,
         session: &Session,
-    ) -> Result<Plan, Failure> {
+    ) -> Result<(Plan, usize), Failure> {
         let mut builder = TargetSetBuilder::new(catalogue::ports(self.ports.as_deref(), catalogue)?);
-        for target in self.targets()? {
-            let addresses = match &target {
-                Target::Name { host, .. } => addresses(runtime, host.as_str())?,
-                _ => Vec::new(),
-            };
-            builder.add(&target, &addresses);
+        let targets = self.targets()?;
+        let names = resolver::resolve_all(runtime, targets.iter().filter_map(Target::host));
+        for target in &targets {
+            let addresses = target.host().map_or(&[][..], |host| names.addresses(host));
+            builder.add(target, addresses);
         }
-        for range in self.exclusions()? {
+        for range in self.exclusions(runtime)? {
             builder.exclude(range);
         }
-        let set = builder.build().map_err(|e| Failure::usage(&e))?;
-        let admitted = scope.admit(&set).map_err(|refused| Failure::usage(&refused))?;
+        let set = match builder.build() {
+            Ok(set) => set,
+            // That nothing is left is then the lesser news.
+            Err(nightlatch_scope::TargetSetError::Nothing) if names.failed() > 0 => {
+                return Err(names.into_failure());
+            }
+            Err(error) => return Err(Failure::usage(&error)),
+        };
+        let admitted = scope.admit(&set).map_err(|refused| out_of_scope(&refused))?;
+        names.report();
         if session.chatty() {
             for (name, refused) in &admitted.led_outside {
                 say(format_args!(
                     "note: an address of {name} is left out: {}",
-                    nightlatch_untrusted::terminal(&refused.to_string())
+                    terminal(&refused.to_string())
                 ));
             }
             for (set, why) in
                 [(&admitted.excluded, "excluded by the scope"), (&admitted.never_sent, "never sent to")]
             {
-                if !set.is_empty() {
-                    say(format_args!("note: {} addresses are left out: {why}", set.count()));
+                match set.count() {
+                    0 => {}
+                    1 => say(format_args!("note: 1 address is left out: {why}")),
+                    count => say(format_args!("note: {count} addresses are left out: {why}")),
                 }
             }
         }
-        Ok(Plan::new(Arc::new(admitted.targets), scope, Plan::random_seed()))
+        let plan = Plan::new(Arc::new(admitted.targets), scope, Plan::random_seed());
+        Ok((plan, names.failed()))
     }
 
     fn targets(&self) -> Result<Vec<Target>, Failure> {
@@ -199,15 +211,9 @@ impl Scan {
         for text in &self.targets {
             if text == "-" {
                 targets.extend(list(Path::new("-"))?);
-                continue;
+            } else {
+                targets.push(super::target(text)?);
             }
-            targets.push(text.parse().map_err(|error: nightlatch_scope::TargetSyntax| {
-                Failure::usage(format!("target `{text}`: {error}")).excerpt(super::excerpt(
-                    text,
-                    1,
-                    error.at + 1,
-                ))
-            })?);
         }
         for file in &self.input_list {
             targets.extend(list(file)?);
@@ -215,23 +221,31 @@ impl Scan {
         Ok(targets)
     }
 
-    fn exclusions(&self) -> Result<Vec<AddressRange>, Failure> {
-        let mut ranges = Vec::new();
+    /// What is left out. A name that cannot be resolved ends the scan: nobody would know what must not be asked.
+    fn exclusions(&self, runtime: &tokio::runtime::Runtime) -> Result<Vec<AddressRange>, Failure> {
+        let mut excluded = Vec::new();
         for text in &self.exclude {
-            ranges.push(
-                text.trim().parse().map_err(|error| Failure::usage(format!("--exclude {text}: {error}")))?,
-            );
+            let target = super::target(text.trim()).map_err(|failure| failure.while_doing("--exclude"))?;
+            excluded.push((target, format!("--exclude {text}")));
         }
         for file in &self.exclude_file {
-            for target in list(file)? {
-                match target {
-                    Target::Range(range) => ranges.push(range),
-                    _ => {
-                        return Err(Failure::usage(format!(
-                            "{}: only addresses, blocks and ranges can be excluded",
-                            file.display()
-                        )));
-                    }
+            excluded.extend(list(file)?.into_iter().map(|target| (target, file.display().to_string())));
+        }
+        let names = resolver::resolve_all(runtime, excluded.iter().filter_map(|(target, _)| target.host()));
+        if names.failed() > 0 {
+            return Err(names.into_failure());
+        }
+        let mut ranges = Vec::new();
+        for (target, place) in &excluded {
+            match target {
+                Target::Range(range) => ranges.push(*range),
+                Target::Name { host, port: None } => {
+                    ranges.extend(names.addresses(host).iter().copied().map(AddressRange::single));
+                }
+                _ => {
+                    return Err(Failure::usage(format!(
+                        "{place}: only addresses, blocks, ranges and names can be excluded, without a port"
+                    )));
                 }
             }
         }
@@ -245,13 +259,8 @@ fn list(file: &Path) -> Result<Vec<Target>, Failure> {
         if io::stdin().is_terminal() {
             say("reading targets from standard input; end with Ctrl-D");
         }
-        let mut text = String::new();
-        io::stdin()
-            .lock()
-            .take(LIST_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(|e| Failure::from(e).while_doing("cannot read targets from standard input"))?;
-        (text, Path::new("standard input"))
+        let name = Path::new("standard input");
+        (super::text(io::stdin().lock(), name, LIST_BYTES_MAX)?, name)
     } else {
         (super::read_text(file, LIST_BYTES_MAX)?, file)
     };
@@ -261,16 +270,19 @@ fn list(file: &Path) -> Result<Vec<Target>, Failure> {
     })
 }
 
-fn addresses(runtime: &tokio::runtime::Runtime, host: &str) -> Result<Vec<IpAddr>, Failure> {
-    runtime
-        .block_on(resolve(host, RESOLVE_PATIENCE))
-        .map_err(|error| Failure::from_error(Exit::World, &error))
+fn out_of_scope(refused: &Refused) -> Failure {
+    let failure = Failure::usage(refused);
+    match refused.lines_to_add() {
+        Some(lines) => failure.excerpt(format!("\n{}", super::scope::to_add(&lines))),
+        None => failure,
+    }
 }
 
 fn journal_failure(error: nightlatch_scan::JournalError) -> Failure {
     use nightlatch_scan::JournalError as E;
     let exit = match &error {
-        E::Unknown { .. } | E::Finished { .. } | E::Refused(_) => Exit::Usage,
+        E::Refused(refused) => return out_of_scope(refused),
+        E::Unknown { .. } | E::Finished { .. } => Exit::Usage,
         _ => Exit::World,
     };
     let failure = Failure::from_error(exit, &error);

@@ -1,15 +1,24 @@
 use std::{
-    fs,
     io::{self, Write},
     net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand, ValueHint};
-use nightlatch_scope::{Explanation, HostName, Scope as Authorised, Target, template};
+use nightlatch_scope::{
+    AddressRange, AddressSet, Explanation, HostName, Scope as Authorised, Target, template,
+};
 use nightlatch_untrusted::terminal;
+use serde::Serialize;
+use serde_json::json;
 
-use crate::{exit::Exit, failure::Failure, say::say, session::Session};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    private,
+    say::{safe_lines, say},
+    session::Session,
+};
 
 /// The file that says what may be scanned: make it, check targets against it, explain an address
 #[derive(Debug, Args)]
@@ -30,6 +39,9 @@ enum Action {
         /// Addresses, CIDR blocks, ranges, host names, host:port, URLs
         #[arg(required = true, value_name = "TARGET")]
         targets: Vec<String>,
+        /// One JSON object for each target
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         file: ScopeFile,
     },
@@ -37,6 +49,9 @@ enum Action {
     Explain {
         /// IPv4 or IPv6 address
         ip: IpAddr,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         file: ScopeFile,
     },
@@ -67,10 +82,13 @@ impl ScopeFile {
     /// Reads the scope. A file that was named must exist; without the default one only loopback is in scope.
     pub(crate) fn read(&self, session: &Session) -> Result<Authorised, Failure> {
         let path = self.place(session)?;
-        if self.path.is_none() && !path.exists() {
-            return Ok(Authorised::loopback_only());
-        }
-        let text = super::read_text(&path, SCOPE_BYTES_MAX)?;
+        let text = match &self.path {
+            Some(path) => super::read_text(path, SCOPE_BYTES_MAX)?,
+            None => match super::read_text_if_there(&path, SCOPE_BYTES_MAX)? {
+                Some(text) => text,
+                None => return Ok(Authorised::loopback_only()),
+            },
+        };
         Authorised::parse(&text, &path).map_err(|error| {
             let excerpt = super::excerpt(&text, error.line as usize, error.column as usize);
             Failure::usage(&error).excerpt(excerpt)
@@ -82,23 +100,25 @@ impl Scope {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
         match &self.action {
             Action::Init { file } => init(&file.place(session)?, session),
-            Action::Check { targets, file } => check(targets, &file.read(session)?),
-            Action::Explain { ip, file } => explain(&file.read(session)?.explain(*ip)),
+            Action::Check { targets, json, file } => check(targets, *json, &file.read(session)?),
+            Action::Explain { ip, json, file } => explain(&file.read(session)?.explain(*ip), *json),
         }
     }
 }
 
 fn init(path: &Path, session: &Session) -> Result<Exit, Failure> {
     let failed = |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", path.display()));
-    if path.exists() {
-        return Err(Failure::usage(format!("{} exists already; nothing was changed", path.display()))
-            .hint("edit it, or name another file with --scope"));
-    }
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        fs::create_dir_all(dir).map_err(failed)?;
+        private::make_dir(dir).map_err(failed)?;
     }
-    let mut file = fs::File::create_new(path).map_err(failed)?;
-    file.write_all(template().as_bytes()).map_err(failed)?;
+    match private::create_whole(path, template().as_bytes()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Failure::usage(format!("{} exists already; nothing was changed", path.display()))
+                .hint("edit it, or name another file with --scope"));
+        }
+        Err(error) => return Err(failed(error)),
+    }
     if session.chatty() {
         say(format_args!(
             "wrote {}; list what you are authorised to scan, then `nightlatch scope check TARGET`",
@@ -108,47 +128,104 @@ fn init(path: &Path, session: &Session) -> Result<Exit, Failure> {
     Ok(Exit::Clean)
 }
 
-fn check(targets: &[String], scope: &Authorised) -> Result<Exit, Failure> {
+/// What the scope says about one target.
+#[derive(Serialize)]
+struct Checked<'t> {
+    target: &'t str,
+    in_scope: bool,
+    /// Stretches of addresses that may not be scanned, at most a few.
+    refused: Vec<Stretch>,
+    /// How many more there are.
+    refused_more: usize,
+    /// What would make it authorised; absent where no line would help.
+    lines_to_add: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Stretch {
+    addresses: String,
+    count: u128,
+    why: String,
+}
+
+fn check(targets: &[String], json: bool, scope: &Authorised) -> Result<Exit, Failure> {
+    let targets =
+        targets.iter().map(|text| Ok((text, super::target(text)?))).collect::<Result<Vec<_>, Failure>>()?;
     let mut out = io::stdout().lock();
-    let mut exit = Exit::Clean;
-    for text in targets {
-        let target: Target = text.parse().map_err(|error: nightlatch_scope::TargetSyntax| {
-            Failure::usage(format!("target `{text}`: {error}"))
-        })?;
-        match refusal(&target, scope)? {
-            None => writeln!(out, "{}: in scope", terminal(text))?,
-            Some(reason) => {
-                exit = Exit::Findings;
-                writeln!(out, "{}: {}", terminal(text), lines(&reason))?;
-            }
+    let mut all_outside = AddressSet::default();
+    for (text, target) in &targets {
+        let outside = addresses(target)?.subtract(scope.allowed());
+        let checked = checked(text, &outside, scope);
+        if json {
+            super::json_line(&checked, &mut out)?;
+        } else {
+            print_checked(&checked, &mut out)?;
         }
+        all_outside = all_outside.union(&outside);
     }
-    Ok(exit)
+    if !json {
+        print_lines_to_add(scope.refuse(&all_outside).lines_to_add().as_deref(), &mut out)?;
+    }
+    Ok(if all_outside.is_empty() { Exit::Clean } else { Exit::Findings })
 }
 
-/// Why a target may not be scanned. Names are resolved; one address outside refuses the name.
-fn refusal(target: &Target, scope: &Authorised) -> Result<Option<String>, Failure> {
-    let addresses = match target {
-        Target::Range(range) => {
-            let ranges = nightlatch_scope::AddressSet::from(vec![*range]).subtract(scope.allowed());
-            let first = ranges.ranges().next().map(|range| range.first());
-            return Ok(first.and_then(|ip| reason(scope, ip)).map(|text| {
-                let count = ranges.count();
-                if count == 1 {
-                    text
-                } else {
-                    format!("{count} addresses are out of scope, the first: {text}")
-                }
-            }));
+/// The addresses that a target means; every address of a name.
+fn addresses(target: &Target) -> Result<AddressSet, Failure> {
+    Ok(match target {
+        Target::Range(range) => vec![*range].into(),
+        Target::Endpoint(socket) => vec![AddressRange::single(socket.ip())].into(),
+        Target::Name { host, .. } => {
+            resolve(host)?.into_iter().map(AddressRange::single).collect::<Vec<_>>().into()
         }
-        Target::Endpoint(socket) => vec![socket.ip()],
-        Target::Name { host, .. } => resolve(host)?,
-    };
-    Ok(addresses.into_iter().find_map(|ip| reason(scope, ip)))
+    })
 }
 
-fn reason(scope: &Authorised, ip: IpAddr) -> Option<String> {
-    scope.explain(ip).refused.map(|refused| refused.to_string())
+fn checked<'t>(text: &'t str, outside: &AddressSet, scope: &Authorised) -> Checked<'t> {
+    let refused = scope.refuse(outside);
+    Checked {
+        target: text,
+        in_scope: outside.is_empty(),
+        refused: outside
+            .ranges()
+            .zip(&refused.reasons)
+            .map(|(range, why)| Stretch {
+                addresses: range.to_string(),
+                count: range.count(),
+                why: why.to_string(),
+            })
+            .collect(),
+        refused_more: refused.more,
+        lines_to_add: refused.lines_to_add(),
+    }
+}
+
+fn print_checked(checked: &Checked<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let target = terminal(checked.target);
+    if checked.in_scope {
+        return writeln!(out, "{target}: in scope");
+    }
+    for stretch in &checked.refused {
+        writeln!(out, "{target}: {}", terminal(&stretch.why))?;
+    }
+    match checked.refused_more {
+        0 => Ok(()),
+        more => writeln!(out, "{target}: and {more} more stretches of addresses"),
+    }
+}
+
+fn print_lines_to_add(lines: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
+    match lines {
+        Some(lines) => writeln!(out, "\n{}", to_add(lines)),
+        None => Ok(()),
+    }
+}
+
+/// What to do about a refusal, with the lines to copy.
+pub(crate) fn to_add(lines: &str) -> String {
+    format!(
+        "If you are authorised to scan it, add to the scope file (`nightlatch scope init` makes one):\n\n{}",
+        safe_lines(lines)
+    )
 }
 
 fn resolve(host: &HostName) -> Result<Vec<IpAddr>, Failure> {
@@ -157,17 +234,52 @@ fn resolve(host: &HostName) -> Result<Vec<IpAddr>, Failure> {
         .map_err(|error| Failure::from_error(Exit::World, &error))
 }
 
-fn explain(explanation: &Explanation) -> Result<Exit, Failure> {
+fn explain(explanation: &Explanation, json: bool) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
+    if json {
+        super::json_line(&explained(explanation), &mut out)?;
+    } else {
+        print_explained(explanation, &mut out)?;
+    }
+    Ok(if explanation.refused.is_some() { Exit::Findings } else { Exit::Clean })
+}
+
+fn explained(explanation: &Explanation) -> serde_json::Value {
+    let rights = &explanation.permissions;
+    let blocks: Vec<_> = explanation
+        .blocks
+        .iter()
+        .enumerate()
+        .map(|(at, matching)| {
+            json!({ "net": matching.net.to_string(), "line": matching.block.line, "decides": at == 0 })
+        })
+        .collect();
+    json!({
+        "ip": explanation.ip,
+        "in_scope": explanation.refused.is_none(),
+        "why": explanation.refused.as_ref().map(ToString::to_string),
+        "loopback": explanation.loopback,
+        "never_sent": explanation.never_sent,
+        "excluded_by": explanation.excluded_by.as_ref()
+            .map(|(range, line)| json!({ "addresses": range.to_string(), "line": line })),
+        "blocks": blocks,
+        "owner": rights.owner,
+        "contact": rights.contact,
+        "rate_pps": rights.rate_pps,
+        "t3": rights.t3,
+        "sample": rights.sample,
+        "counts": rights.counts,
+        "lines_to_add": explanation.refused.as_ref().and_then(|refused| refused.lines_to_add()),
+    })
+}
+
+fn print_explained(explanation: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     match &explanation.refused {
         None => writeln!(out, "{} may be scanned", explanation.ip)?,
-        Some(refused) => writeln!(out, "{}", lines(&refused.to_string()))?,
+        Some(refused) => writeln!(out, "{}", terminal(&refused.to_string()))?,
     }
     if explanation.loopback {
         writeln!(out, "  loopback needs no block")?;
-    }
-    if let Some(why) = explanation.never_sent {
-        writeln!(out, "  nothing is ever sent to it: {why}")?;
     }
     if let Some((range, line)) = &explanation.excluded_by {
         writeln!(out, "  line {line} excludes {range}")?;
@@ -175,6 +287,9 @@ fn explain(explanation: &Explanation) -> Result<Exit, Failure> {
     for (at, matching) in explanation.blocks.iter().enumerate() {
         let role = if at == 0 { "decides" } else { "is wider" };
         writeln!(out, "  line {}: block {} {role}", matching.block.line, matching.net)?;
+    }
+    if let Some(refused) = &explanation.refused {
+        return print_lines_to_add(refused.lines_to_add().as_deref(), out);
     }
     let rights = &explanation.permissions;
     let words = [
@@ -190,13 +305,9 @@ fn explain(explanation: &Explanation) -> Result<Exit, Failure> {
             writeln!(out, "  {name}: {}", terminal(&value))?;
         }
     }
-    Ok(if explanation.refused.is_some() { Exit::Findings } else { Exit::Clean })
+    Ok(())
 }
 
 fn allowed(yes: bool) -> String {
     if yes { "allowed".to_owned() } else { "not allowed".to_owned() }
-}
-
-fn lines(text: &str) -> String {
-    text.lines().map(terminal).collect::<Vec<_>>().join("\n")
 }

@@ -70,8 +70,13 @@ impl Search {
         let snapshot = session.snapshot()?;
         let total = snapshot.count(&selection)?;
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };
-        let rows = snapshot.search(&selection, self.sort.into(), self.skip, limit)?;
+        let mut rows = snapshot.search(&selection, self.sort.into(), self.skip, limit)?;
         let mut out = io::BufWriter::new(io::stdout().lock());
+        let is_table = !self.json && !self.csv && fields.is_empty();
+        if is_table && self.sort == Order::Severity {
+            // A finer order inside the page, so that what is alike stands together.
+            nightlatch_report::worst_first(&mut rows);
+        }
         match (self.json, self.csv, fields.is_empty()) {
             (true, ..) => nightlatch_report::ndjson(&rows, &mut out)?,
             (_, true, true) => nightlatch_report::csv(&rows, &mut out)?,
