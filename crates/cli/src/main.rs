@@ -16,6 +16,7 @@ mod say;
 mod secret;
 mod session;
 mod survey;
+mod words;
 
 use std::{ffi::OsString, panic, process::ExitCode};
 
@@ -33,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Nightlatch asks only what it may: fixed metadata, counts and permission answers, inside the scope you
 /// declare. Start with `nightlatch demo`, then `nightlatch scope init` and `nightlatch scan`.
 #[derive(Debug, Parser)]
-#[command(name = "nightlatch", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "nightlatch", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 clean, 1 found at or above --fail-on, 2 wrong command or file, \
     3 network, permission or storage refused, 4 bug, 130 interrupted.")]
 struct Cli {

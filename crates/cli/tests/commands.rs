@@ -107,6 +107,9 @@ fn mistakes_end_with_code_2_and_say_what_to_do() {
     std::fs::write(&scope, "[[block]]\nnet = \"192.0.2.0/24\"\nownr = \"me\"\n").unwrap();
     let list = data.path().join("targets.txt");
     std::fs::write(&list, "127.0.0.1\nnot a target/99\n").unwrap();
+    let latin = data.path().join("latin.txt");
+    std::fs::write(&latin, b"127.0.0.1\n# \xc3\xa9\xe9\n").unwrap();
+    let latin = latin.to_str().unwrap();
     let (scope, list) = (scope.to_str().unwrap(), list.to_str().unwrap());
     let empty = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
@@ -130,6 +133,8 @@ fn mistakes_end_with_code_2_and_say_what_to_do() {
         (vec!["fingerprint", "show", "etdc"], "did you mean `etcd`?"),
         (vec!["import", "/nonexistent"], "/nonexistent"),
         (vec!["host", "300.1.1.1"], "300.1.1.1"),
+        (vec!["scan", "-iL", latin], "latin.txt:2:4: not UTF-8"),
+        (vec!["scan", "http://me:geheim@127.0.0.1/"], "http://***@127.0.0.1/"),
     ] {
         let run = nightlatch(empty.path(), &arguments);
         assert_eq!(run.code, 2, "{arguments:?}: {}", run.err);
@@ -211,6 +216,7 @@ fn ctrl_c_keeps_what_was_found_and_says_how_to_go_on() {
     let resume = stopped.err.lines().find_map(|line| line.split("--resume ").nth(1)).unwrap().trim();
     let resumed = nightlatch(data.path(), &["scan", "--resume", resume]);
     assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert!(resumed.err.contains("at most 4 a second"), "the rate holds: {}", resumed.err);
     // 127.0.0.0 is no host address; every other one of the block is asked once, on both ports.
     let runs = nightlatch(data.path(), &["runs", "--json"]);
     let record: serde_json::Value = serde_json::from_str(runs.out.trim()).unwrap();
@@ -235,6 +241,106 @@ fn standard_error_may_be_full_or_closed() {
     assert_eq!(mistaken.status.code(), Some(2));
     let unwritable = command(data.path()).args(["count"]).stdout(full()).stderr(full()).output().unwrap();
     assert_eq!(unwritable.status.code(), Some(3));
+}
+
+#[test]
+fn rows_come_in_the_order_asked_for() {
+    let data = tempfile::tempdir().unwrap();
+    let banners = (1..=4).map(|n| {
+        format!("{{\"ip_str\":\"192.0.2.{n}\",\"port\":80,\"data\":\"x\",\"timestamp\":\"2026-01-0{n}T00:00:00.000000\"}}\n")
+    });
+    let file = data.path().join("in.json");
+    std::fs::write(&file, banners.collect::<String>()).unwrap();
+    let import = nightlatch(data.path(), &["import", file.to_str().unwrap(), "--json"]);
+    assert_eq!(
+        import.out, "{\"left_out\":0,\"new_endpoints\":4,\"stored\":4,\"unchanged\":0}\n",
+        "{}",
+        import.err
+    );
+    for (order, first) in [("newest", "192.0.2.4"), ("oldest", "192.0.2.1"), ("address", "192.0.2.1")] {
+        let run = nightlatch(data.path(), &["search", "--sort", order]);
+        assert!(run.out.lines().nth(1).unwrap().contains(first), "{order}: {}", run.out);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_is_searched_all_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let target = format!("127.0.0.1:{}", hostile_server());
+    assert_eq!(nightlatch(data.path(), &["scan", &target]).code, 0);
+    // A mount of its own in a name space of its own; it ends with the process.
+    let script = "mount --bind \"$NIGHTLATCH_DATA\" \"$NIGHTLATCH_DATA\" \
+        && mount -o remount,ro,bind \"$NIGHTLATCH_DATA\" && \"$0\" count && \"$0\" scan 127.0.0.1:9";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_nightlatch")]);
+    let output = unshare.env("NIGHTLATCH_DATA", data.path()).output().unwrap();
+    let run = run(&output);
+    assert_eq!((run.out.as_str(), run.code), ("1\n", 3), "{}", run.err);
+    assert!(run.err.contains("Read-only file system"), "{}", run.err);
+}
+
+#[test]
+fn what_a_data_directory_holds_is_for_its_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let data = parent.path().join("new/data");
+    assert_eq!(nightlatch(&data, &["scan", "127.0.0.1:9"]).code, 0);
+    assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+    // Cut short by a disk that was full: no later scan may take it for the real one.
+    assert_eq!(std::fs::metadata(data.join("secret")).unwrap().len(), 32);
+}
+
+#[test]
+fn scope_answers_can_be_read_by_programs() {
+    let data = tempfile::tempdir().unwrap();
+    let json = |run: &Run| -> Vec<serde_json::Value> {
+        run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let check = nightlatch(data.path(), &["scope", "check", "--json", "127.0.0.1", "192.0.2.0/24"]);
+    let answers = json(&check);
+    assert_eq!((check.code, answers.len()), (1, 2), "{}", check.err);
+    assert_eq!(answers[0]["in_scope"], true);
+    assert_eq!(answers[1]["refused"][0]["count"], 256);
+    // The lines that are offered do what they say.
+    std::fs::write(data.path().join("scope.toml"), answers[1]["lines_to_add"].as_str().unwrap()).unwrap();
+    assert_eq!(nightlatch(data.path(), &["scope", "check", "192.0.2.0/24"]).code, 0);
+    let explain = nightlatch(data.path(), &["scope", "explain", "192.0.2.7", "--json"]);
+    assert_eq!(json(&explain)[0]["blocks"][0]["net"], "192.0.2.0/24", "{}", explain.err);
+    for arguments in [
+        vec!["fingerprint", "show", "etcd", "--json"],
+        vec!["fingerprint", "lint", "etcd", "--json"],
+        vec!["fingerprint", "test", "etcd", "--json"],
+    ] {
+        let run = nightlatch(data.path(), &arguments);
+        assert!(
+            run.code <= 1 && json(&run).iter().all(serde_json::Value::is_object),
+            "{arguments:?}: {}",
+            run.err
+        );
+    }
+}
+
+#[test]
+fn a_name_without_an_address_does_not_hide_the_others() {
+    let data = tempfile::tempdir().unwrap();
+    let target = format!("127.0.0.1:{}", hostile_server());
+    let scan = nightlatch(data.path(), &["scan", "gone.invalid", &target]);
+    assert!(scan.out.contains("(http)"), "{}", scan.err);
+    assert!(scan.err.contains("gone.invalid"), "{}", scan.err);
+    assert_eq!(scan.code, 3, "a target that was not asked is not clean");
+    let excluded = nightlatch(data.path(), &["scan", &target, "--exclude", "gone.invalid"]);
+    assert_eq!(excluded.code, 3, "nobody knows what must not be asked: {}", excluded.err);
+    let excluded = nightlatch(data.path(), &["scan", &target, "--exclude", "localhost,192.0.2.1"]);
+    assert_eq!(excluded.code, 2, "nothing is left: {}", excluded.err);
+}
+
+#[test]
+fn shells_complete_fields_and_severities() {
+    let data = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = nightlatch(data.path(), &["completions", shell]).out;
+        assert!(script.contains("ssl.cert.issuer.cn") && script.contains("critical"), "{shell}");
+    }
 }
 
 #[test]

@@ -51,8 +51,7 @@ impl Enrich {
                 let days = file.age.map(|age| age.as_hours() / 24);
                 let line = json!({ "path": file.path, "kind": file.kind.to_string(), "records": file.records,
                     "built": built, "age_days": days });
-                nightlatch_untrusted::json::to_writer(&mut out, &line).map_err(io::Error::from)?;
-                writeln!(out)?;
+                super::json_line(&line, &mut out)?;
             }
         } else if loaded.is_empty() {
             writeln!(out, "no files are named; country, network and cloud stay empty")?;

@@ -36,18 +36,27 @@ enum Action {
     Show {
         /// Its identifier
         id: String,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Run the examples of fingerprints
     Test {
         /// Identifiers, or folders with a fingerprint.toml; nothing means all that the program carries
         #[arg(value_hint = ValueHint::DirPath)]
         which: Vec<String>,
+        /// One JSON object for each fingerprint
+        #[arg(long)]
+        json: bool,
     },
     /// Say what a fingerprint could do without, and what it lacks
     Lint {
         /// Identifiers, or folders with a fingerprint.toml; nothing means all that the program carries
         #[arg(value_hint = ValueHint::DirPath)]
         which: Vec<String>,
+        /// One JSON object for each warning
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of fingerprint files, for editors
     Schema,
@@ -61,9 +70,9 @@ impl Fingerprint {
         let mut out = io::BufWriter::new(io::stdout().lock());
         let exit = match &self.action {
             Action::List { json } => list(*json, session, &mut out)?,
-            Action::Show { id } => show(id, &mut out)?,
-            Action::Test { which } => test(which, &mut out)?,
-            Action::Lint { which } => lint_all(which, &mut out)?,
+            Action::Show { id, json } => show(id, *json, &mut out)?,
+            Action::Test { which, json } => test(which, *json, &mut out)?,
+            Action::Lint { which, json } => lint_all(which, *json, &mut out)?,
             Action::Schema => {
                 writeln!(out, "{:#}", nightlatch_fingerprint::schema())?;
                 Exit::Clean
@@ -80,8 +89,7 @@ fn list(json: bool, session: &Session, out: &mut dyn Write) -> Result<Exit, Fail
         if json {
             let line = json!({ "id": entry.id(), "name": entry.name(), "product": entry.product(), "group": entry.group(),
                 "class": entry.class(), "status": entry.status(), "ports": entry.ports() });
-            nightlatch_untrusted::json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
-            writeln!(out)?;
+            super::json_line(&line, out)?;
         } else {
             let head = format!("{:<28} {:<8} ", entry.id(), entry.status());
             let ports: Vec<String> = entry.ports().iter().map(u16::to_string).collect();
@@ -93,9 +101,15 @@ fn list(json: bool, session: &Session, out: &mut dyn Write) -> Result<Exit, Fail
     Ok(Exit::Clean)
 }
 
-fn show(id: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+fn show(id: &str, json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
     let catalogue = embedded()?;
-    writeln!(out, "{}", find(&catalogue, id)?.text())?;
+    let text = find(&catalogue, id)?.text();
+    if json {
+        let parsed: serde_json::Value = toml::from_str(text).map_err(|error| Failure::bug(&error))?;
+        super::json_line(&parsed, out)?;
+    } else {
+        writeln!(out, "{}", text.trim_end())?;
+    }
     Ok(Exit::Clean)
 }
 
@@ -109,7 +123,7 @@ fn find<'c>(catalogue: &'c Catalogue, id: &str) -> Result<Entry<'c>, Failure> {
     })
 }
 
-fn test(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
+fn test(which: &[String], json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (mut passed, mut failed) = (0, 0);
     each(which, &mut |catalogue, only| {
         for report in examples::run(catalogue, only) {
@@ -119,11 +133,14 @@ fn test(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
                 .flat_map(|outcome| outcome.problems.iter().map(move |p| format!("{}: {p}", outcome.example)))
                 .chain(report.problems.iter().cloned())
                 .collect();
-            if problems.is_empty() {
-                passed += 1;
+            *(if problems.is_empty() { &mut passed } else { &mut failed }) += 1;
+            if json {
+                let line = json!({ "fingerprint": report.fingerprint, "passed": problems.is_empty(),
+                    "examples": report.outcomes.len(), "problems": problems });
+                super::json_line(&line, out)?;
+            } else if problems.is_empty() {
                 writeln!(out, "ok    {} ({} examples)", report.fingerprint, report.outcomes.len())?;
             } else {
-                failed += 1;
                 writeln!(out, "FAIL  {}", report.fingerprint)?;
                 for problem in problems {
                     writeln!(out, "      {}", terminal(&problem))?;
@@ -132,15 +149,23 @@ fn test(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
         }
         Ok(())
     })?;
-    writeln!(out, "{passed} passed, {failed} failed")?;
+    if !json {
+        writeln!(out, "{passed} passed, {failed} failed")?;
+    }
     Ok(if failed > 0 { Exit::Findings } else { Exit::Clean })
 }
 
-fn lint_all(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
+fn lint_all(which: &[String], json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut warnings = 0;
     each(which, &mut |catalogue, only| {
         for warning in lint::run(catalogue, only) {
             warnings += 1;
+            if json {
+                let line = json!({ "path": warning.path, "line": warning.line, "column": warning.column,
+                    "message": warning.message });
+                super::json_line(&line, out)?;
+                continue;
+            }
             writeln!(
                 out,
                 "{}:{}:{}: {}",
@@ -152,7 +177,10 @@ fn lint_all(which: &[String], out: &mut dyn Write) -> Result<Exit, Failure> {
         }
         Ok(())
     })?;
-    writeln!(out, "{warnings} warnings")?;
+    if !json {
+        let noun = if warnings == 1 { "warning" } else { "warnings" };
+        writeln!(out, "{warnings} {noun}")?;
+    }
     Ok(if warnings > 0 { Exit::Findings } else { Exit::Clean })
 }
 

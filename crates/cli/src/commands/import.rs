@@ -1,13 +1,14 @@
 use std::{
     fs,
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{Args, ValueHint};
 use nightlatch_asset::Observation;
 use nightlatch_store::Ingested;
 use nightlatch_untrusted::terminal;
+use serde_json::json;
 
 use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
@@ -19,6 +20,9 @@ pub(crate) struct Import {
     /// Files, gzip'ed or plain; - for standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
+    /// What came of it as a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Observations handed to the store at once.
@@ -45,9 +49,16 @@ impl Import {
                 self.one(&file.display().to_string(), input, &mut *store, &mut total, &mut bad)?;
             }
         }
-        if session.chatty() {
+        if self.json {
+            let line = json!({ "stored": total.stored, "unchanged": total.sightings,
+                "new_endpoints": total.new_endpoints, "left_out": bad });
+            super::json_line(&line, &mut io::stdout().lock())?;
+        } else if session.chatty() {
+            if bad > REPORTS_MAX {
+                say(format_args!("and {} more lines that cannot be read", bad - REPORTS_MAX));
+            }
             say(format_args!(
-                "{} stored, {} unchanged, {} endpoints new, {bad} lines left out",
+                "{} stored, {} unchanged; endpoints not known before: {}; lines left out: {bad}",
                 total.stored, total.sightings, total.new_endpoints
             ));
         }
@@ -62,7 +73,7 @@ impl Import {
         total: &mut Ingested,
         bad: &mut u64,
     ) -> Result<(), Failure> {
-        let reader = nightlatch_banner::Reader::new(input)?;
+        let reader = nightlatch_banner::Reader::new(input).map_err(|e| unreadable(Path::new(name), e))?;
         let mut batch: Vec<Observation> = Vec::with_capacity(BATCH);
         for line in reader {
             match line {
@@ -73,6 +84,7 @@ impl Import {
                         say(format_args!("{}: {}", terminal(name), terminal(&in_full(&error))));
                     }
                     if error.is_fatal() {
+                        say(format_args!("{}: the rest of it is not read", terminal(name)));
                         break;
                     }
                 }
@@ -105,7 +117,7 @@ fn add(total: &mut Ingested, more: Ingested) {
     total.new_endpoints += more.new_endpoints;
 }
 
-fn unreadable(file: &std::path::Path, error: io::Error) -> Failure {
+fn unreadable(file: &Path, error: io::Error) -> Failure {
     let mut failure = Failure::from(error).while_doing(format!("cannot read {}", file.display()));
     failure.exit = Exit::Usage;
     failure

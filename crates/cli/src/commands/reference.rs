@@ -57,7 +57,7 @@ fn describe(command: &mut clap::Command, parents: &str, text: &mut String) {
     let help = command.render_long_help().to_string();
     let help: Vec<_> = help.lines().map(str::trim_end).collect();
     text.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim()));
-    for child in command.get_subcommands_mut().filter(|c| !c.is_hide_set()) {
+    for child in command.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
         describe(child, &format!("{name} "), text);
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     say::say,
     session::Session,
     survey::{Output, Survey},
+    words,
 };
 
 /// Find what answers, ask what it is and how far it opens, store it, and show it
@@ -81,7 +82,7 @@ pub(crate) struct Scan {
     #[arg(long)]
     csv: bool,
     /// Exit with code 1 when something this bad or worse is found: info, low, medium, high, critical
-    #[arg(long, value_name = "SEVERITY")]
+    #[arg(long, value_name = "SEVERITY", value_parser = words::severity(), hide_possible_values = true)]
     fail_on: Option<Severity>,
 }
 
@@ -126,7 +127,11 @@ impl Scan {
             },
         };
         let found = survey.run(&data, plan, journal, self.start(pace), &runtime)?;
-        Ok(found.exit(self.fail_on))
+        // A target that was never asked is not clean.
+        Ok(match found.exit(self.fail_on) {
+            Exit::Clean if unresolved > 0 => Exit::World,
+            exit => exit,
+        })
     }
 
     /// How fast; what the owner of a network agreed to when a run began holds when it goes on.

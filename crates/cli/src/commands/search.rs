@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use nightlatch_store::Sort;
 
 use super::question::Question;
-use crate::{exit::Exit, failure::Failure, say::say, session::Session};
+use crate::{exit::Exit, failure::Failure, say::say, session::Session, words::FieldName};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -44,7 +44,7 @@ pub(crate) struct Search {
     #[command(flatten)]
     question: Question,
     /// Columns to print, by field name, separated by commas
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = FieldName { facets: false }, hide_possible_values = true)]
     fields: Vec<String>,
     /// Rows at most; 0 for all
     #[arg(long, default_value_t = 100, value_name = "N")]

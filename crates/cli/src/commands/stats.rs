@@ -7,7 +7,7 @@ use nightlatch_store::{Bucket, Facet, Step};
 use serde_json::json;
 
 use super::question::Question;
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, session::Session, words::FieldName};
 
 /// Width of a step over time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -21,11 +21,13 @@ enum Width {
 ///
 /// Example: nightlatch stats --facets country:5,org,product 'exposure:>=readable'
 #[derive(Debug, Args)]
+#[command(after_long_help = super::facet_help())]
 pub(crate) struct Stats {
     #[command(flatten)]
     question: Question,
     /// Fields to count by, each with how many values to show: country:5,org,product
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',', default_value = "exposure,product,severity")]
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', default_value = "exposure,product,severity",
+        value_parser = FieldName { facets: true }, hide_possible_values = true)]
     facets: Vec<String>,
     /// Also count by time seen
     #[arg(long, value_name = "STEP")]
@@ -62,9 +64,7 @@ impl Stats {
         }
         let mut out = io::BufWriter::new(io::stdout().lock());
         if self.json {
-            nightlatch_untrusted::json::to_writer(&mut out, &as_json(total, &facets))
-                .map_err(io::Error::from)?;
-            writeln!(out)?;
+            super::json_line(&as_json(total, &facets), &mut out)?;
         } else {
             nightlatch_report::facets(&views(facets), session.style(), &mut out)?;
         }
@@ -122,6 +122,6 @@ fn facet_named(text: &str) -> Result<(Field, usize), Failure> {
     let failure = Failure::usage(format!("`{name}` cannot be counted by value"));
     Err(match nearest(name, known) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None => failure,
+        None => failure.hint("`nightlatch stats --help` says what can be"),
     })
 }
