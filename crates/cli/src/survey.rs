@@ -106,7 +106,8 @@ impl Survey<'_> {
         });
         let (scope, progress, cancel) = (plan.scope.clone(), Arc::new(Progress::new()), Cancel::new());
         let taken = Arc::new(Mutex::new(Taken::default()));
-        let sink = sink(store, enricher, self.output, taken.clone());
+        let store = Arc::new(Mutex::new(store));
+        let sink = sink(store.clone(), enricher, self.output, taken.clone());
         let scan =
             Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
         let talk = move |opened: Opened| {
@@ -134,12 +135,20 @@ impl Survey<'_> {
             let (outcome, sink) = scan.run(talk, sink).await;
             line.end().await;
             signals.abort();
-            // The store commits and merges when it is dropped.
             drop(sink);
             outcome
         });
+        let committed = store.lock().unwrap_or_else(PoisonError::into_inner).commit();
+        // The store merges when it is dropped.
+        drop(store);
         let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-        self.conclude(outcome, taken, &go_on, resumed.then_some(&id))
+        let found = self.conclude(outcome, taken, &go_on, resumed.then_some(&id))?;
+        committed.map_err(|error| {
+            Failure::from(error).hint(
+                "what was found is safe, but no search finds it until a scan or an import has room to write it",
+            )
+        })?;
+        Ok(found)
     }
 
     fn announce(&self, plan: &Plan, id: &RunId) {
@@ -263,7 +272,7 @@ impl Taken {
 
 /// Enriches, stores, and writes what is written as it is found.
 fn sink(
-    mut store: Box<dyn Store>,
+    store: Arc<Mutex<Box<dyn Store>>>,
     enricher: Enricher,
     output: Output,
     taken: Arc<Mutex<Taken>>,
@@ -271,7 +280,7 @@ fn sink(
     move |batch| {
         let mut batch = batch.to_vec();
         batch.iter_mut().for_each(|observation| enricher.enrich(observation));
-        store.ingest(&batch)?;
+        store.lock().unwrap_or_else(PoisonError::into_inner).ingest(&batch)?;
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.output_error.is_none()
             && let Err(error) = write(&batch, output, &mut taken.header_written)

@@ -279,6 +279,39 @@ fn a_directory_that_cannot_be_written_to_is_searched_all_the_same() {
     assert!(run.err.contains("Read-only file system"), "{}", run.err);
 }
 
+/// Whatever the disk has room for: what a scan says was found is found, or the scan says why not, and the directory
+/// works again once there is room.
+#[test]
+fn a_full_disk_is_told_and_leaves_a_directory_that_works() {
+    let place = tempfile::tempdir().unwrap();
+    let target = format!("127.0.0.1:{}", hostile_server());
+    let script = r#"for size in 16 24 32 40 48 56 64 72 80 96 112 128 160; do
+        mount -t tmpfs -o size=${size}k tmpfs "$1" || exit 9
+        "$0" scan "$2" > /dev/null 2>&1; code=$?
+        count=$("$0" count 2> /dev/null)
+        mount -o remount,size=20m "$1" || exit 9
+        "$0" scan "$2" > /dev/null 2>&1; again=$?
+        echo "$size $code ${count:-none} $again $("$0" count) $("$0" runs 2>&1 | grep -c 'cannot read')"
+        umount "$1"
+    done"#;
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_nightlatch")]);
+    unshare.arg(place.path()).arg(&target).env("NIGHTLATCH_DATA", place.path().join("data"));
+    let run = run(&unshare.output().unwrap());
+    let (mut full, mut roomy) = (0, 0);
+    for line in run.out.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[1] {
+            "0" => roomy += usize::from(words[2] == "1"),
+            "3" => full += 1,
+            _ => panic!("{line}"),
+        }
+        assert!(words[1] == "3" || words[2] == "1", "found, stored, and not to be found: {line}");
+        assert_eq!(words[3..], ["0", "1", "0"], "it does not work again: {line}");
+    }
+    assert!(full > 0 && roomy > 0, "{}{}", run.out, run.err);
+}
+
 #[test]
 fn what_a_data_directory_holds_is_for_its_owner() {
     use std::os::unix::fs::PermissionsExt;

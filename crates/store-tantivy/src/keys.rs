@@ -2,7 +2,12 @@
 //!
 //! Its commit is the one that counts: what it says is committed is in the index and in the event file.
 
-use std::{collections::HashMap, net::IpAddr, path::Path, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 use nightlatch_asset::{Endpoint, Transport};
@@ -230,8 +235,21 @@ impl Keys {
     }
 }
 
+/// Opens the table, or makes an empty one: beside its place, and moved there whole. A disk that fills up, or a kill,
+/// in the middle would leave a file that is no table, and a store that never opens again.
 fn create(path: &Path) -> Result<Database, redb::Error> {
-    Ok(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+    let table = |path: &Path| Database::builder().set_cache_size(CACHE_BYTES).create(path);
+    if path.exists() {
+        return Ok(table(path)?);
+    }
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(redb::Error::Io(error)),
+        _ => {}
+    }
+    let made = table(&beside)?;
+    fs::rename(&beside, path).map_err(redb::Error::Io)?;
+    Ok(made)
 }
 
 fn key_bytes<'a>(endpoint: &Endpoint, buffer: &'a mut [u8; 19]) -> &'a [u8] {
@@ -272,6 +290,7 @@ mod tests {
         let commit = Committed { next_oid: 3, events: 2, batches: 1, endpoints: 7 };
         let (mut keys, committed) = Keys::open(&path).unwrap();
         assert_eq!(committed, Committed::default());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
         keys.put(endpoint(1), newest(1));
         assert_eq!(keys.get(&endpoint(1)).unwrap(), Some(newest(1)));
         keys.commit(&commit).unwrap();
@@ -282,5 +301,15 @@ mod tests {
         assert_eq!(committed, commit);
         assert_eq!(keys.get(&endpoint(1)).unwrap(), Some(newest(1)));
         assert_eq!(keys.get(&endpoint(2)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_table_that_was_never_finished_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.redb");
+        // What a full disk leaves: the length is there, the content is not.
+        fs::write(path.with_extension("new"), vec![0; 1 << 20]).unwrap();
+        let (_, committed) = Keys::open(&path).unwrap();
+        assert_eq!(committed, Committed::default());
     }
 }

@@ -155,14 +155,6 @@ impl TantivyStore {
         Reader::open(directory)
     }
 
-    /// Puts everything acknowledged where other processes see it.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] when it cannot be written; it stays acknowledged and is tried again.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.shared.engine().commit()
-    }
-
     /// Merges every partition into one segment, where that is not too large: smaller and faster to search, and
     /// worth it after a large import.
     ///
@@ -175,7 +167,7 @@ impl TantivyStore {
     /// Commits, waits for merges and lets go of the directory. Dropping does the same without telling errors.
     ///
     /// # Errors
-    /// As [`TantivyStore::commit`].
+    /// As [`Store::commit`].
     pub fn close(mut self) -> Result<(), StoreError> {
         self.stop();
         self.shared.engine().close()
@@ -205,5 +197,9 @@ impl Store for TantivyStore {
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         self.shared.engine().snapshot()
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.shared.engine().commit()
     }
 }

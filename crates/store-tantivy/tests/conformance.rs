@@ -71,6 +71,10 @@ impl Store for Used {
         Ok(total)
     }
 
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.store().commit()
+    }
+
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         // In the writer's own process a snapshot commits, which is what a reader waits for.
         let own = self.store.as_ref().unwrap().snapshot()?;

@@ -208,6 +208,13 @@ pub trait Store: Send {
     /// # Errors
     /// When the data cannot be opened.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// Puts everything acknowledged where every reader finds it, other processes included. Done from time to time
+    /// anyway; whoever ends asks for it, to be told when it fails.
+    ///
+    /// # Errors
+    /// When it cannot be written. Nothing is lost: it is tried again by the next that writes.
+    fn commit(&mut self) -> Result<(), StoreError>;
 }
 
 /// Answers about one moment. Cheap to ask many times; safe to share between threads.

@@ -104,6 +104,10 @@ impl Store for MemoryStore {
             sightings: self.sightings,
         }))
     }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 struct MemorySnapshot {

@@ -49,6 +49,7 @@ impl Import {
                 self.one(&file.display().to_string(), input, &mut *store, &mut total, &mut bad)?;
             }
         }
+        store.commit()?;
         if self.json {
             let line = json!({ "stored": total.stored, "unchanged": total.sightings,
                 "new_endpoints": total.new_endpoints, "left_out": bad });

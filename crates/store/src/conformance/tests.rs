@@ -36,6 +36,10 @@ impl Store for Broken {
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         Ok(Box::new(BrokenSnapshot(self.0.snapshot()?, self.1)))
     }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.0.commit()
+    }
 }
 
 struct BrokenSnapshot(Box<dyn Snapshot>, Fault);
