@@ -209,7 +209,7 @@ fn timeline(history: &[&Record], page: &mut Page<'_>) -> io::Result<()> {
 }
 
 /// `2026-09-21 10:15`, UTC.
-fn minute(time: Timestamp) -> String {
+pub(crate) fn minute(time: Timestamp) -> String {
     time.to_string().get(..16).map(|text| text.replace('T', " ")).unwrap_or_else(|| time.to_string())
 }
 

@@ -7,6 +7,7 @@ use nightlatch_asset::{Exposure, Observation, Proof, Record, Severity, Transport
 use nightlatch_untrusted::terminal_width;
 
 use crate::facets::thousands;
+use crate::host::minute;
 use crate::page::{Cell, Page};
 use crate::style::{Paint, Style};
 
@@ -39,10 +40,9 @@ pub fn table(records: &[Record], style: Style, out: &mut dyn Write) -> io::Resul
     if records.is_empty() {
         return page.text("nothing answered", Paint::Plain);
     }
-    let rows: Vec<&Observation> = records.iter().map(|record| &record.observation).collect();
-    let layout = Layout::of(&rows, &page);
+    let layout = Layout::of(records, &page);
     layout.header(&mut page)?;
-    for group in rows.chunk_by(|a, b| Reason::of(a) == Reason::of(b)) {
+    for group in records.chunk_by(|a, b| Reason::of(&a.observation) == Reason::of(&b.observation)) {
         layout.group(group, &mut page)?;
     }
     page.blank()?;
@@ -116,9 +116,9 @@ struct Layout {
 
 impl Layout {
     /// The address comes first and is never cut; version and product share what it leaves.
-    fn of(rows: &[&Observation], page: &Page<'_>) -> Self {
+    fn of(rows: &[Record], page: &Page<'_>) -> Self {
         let widths = |text: fn(&Observation) -> String| {
-            rows.iter().map(move |seen| terminal_width(&page.shown(&text(seen))))
+            rows.iter().map(move |row| terminal_width(&page.shown(&text(&row.observation))))
         };
         let narrow = page.style.columns() < NARROW_COLUMNS;
         let (place_min, place_max) = WHERE_COLUMNS;
@@ -150,13 +150,13 @@ impl Layout {
     }
 
     /// Rows of one reason: below them, or beside them line by line.
-    fn group(&self, rows: &[&Observation], page: &mut Page<'_>) -> io::Result<()> {
+    fn group(&self, rows: &[Record], page: &mut Page<'_>) -> io::Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
-        let Reason { why, also, fix } = Reason::of(first);
+        let Reason { why, also, fix } = Reason::of(&first.observation);
         let Some((why_columns, fix_columns)) = self.beside else {
-            for seen in rows {
-                page.line(0, GAP, &self.cells(seen, page))?;
-                self.below(seen, page)?;
+            for row in rows {
+                page.line(0, GAP, &self.cells(&row.observation, page))?;
+                self.below(row, page)?;
             }
             let lines_max = if self.narrow { 2 * REASON_LINES_MAX } else { REASON_LINES_MAX };
             page.paragraph(INDENT, "why  ", &why, Paint::Plain, lines_max)?;
@@ -167,13 +167,14 @@ impl Layout {
         let fix = page.wrap(fix, fix_columns, REASON_LINES_BESIDE_MAX);
         for line in 0..rows.len().max(why.len()).max(fix.len()) {
             let part = |lines: &[String]| lines.get(line).cloned().unwrap_or_default();
-            let mut cells = rows.get(line).map_or_else(|| self.blank(page), |seen| self.cells(seen, page));
+            let mut cells =
+                rows.get(line).map_or_else(|| self.blank(page), |row| self.cells(&row.observation, page));
             cells.push(page.cell(&part(&why), why_columns, Paint::Plain));
             cells.push(page.cell(&part(&fix), fix_columns, Paint::Plain));
             page.line(0, GAP, &cells)?;
             // With several rows the line below belongs to its row; the reason goes on after it.
-            if let Some(seen) = rows.get(line).filter(|_| rows.len() > 1) {
-                self.below(seen, page)?;
+            if let Some(row) = rows.get(line).filter(|_| rows.len() > 1) {
+                self.below(row, page)?;
             }
         }
         if rows.len() == 1 {
@@ -208,7 +209,8 @@ impl Layout {
     }
 
     /// What a row has no room for.
-    fn below(&self, seen: &Observation, page: &mut Page<'_>) -> io::Result<()> {
+    fn below(&self, row: &Record, page: &mut Page<'_>) -> io::Result<()> {
+        let seen = &row.observation;
         let name = seen.asked_as.as_ref().map(|name| name.raw());
         let at = match (self.fits(seen), name) {
             (false, Some(name)) => format!("{} ({name})", place(seen)),
@@ -217,6 +219,17 @@ impl Layout {
             (true, None) => String::new(),
         };
         page.paragraph(INDENT, "at   ", &at, Paint::Plain, REASON_LINES_MAX)?;
+        if !row.latest {
+            let (from, to) = (minute(seen.time), minute(row.last_seen));
+            let when = if from == to { from } else { format!("{from} to {to}") };
+            page.paragraph(
+                INDENT,
+                "seen ",
+                &format!("{when}, superseded since"),
+                Paint::Plain,
+                REASON_LINES_MAX,
+            )?;
+        }
         if self.narrow {
             let name = format!("{} {}", product(seen), version(seen));
             page.paragraph(INDENT, "is   ", &name, name_paint(seen), REASON_LINES_MAX)?;

@@ -63,6 +63,21 @@ fn forty_columns_show_the_address_and_the_product_whole() {
 }
 
 #[test]
+fn what_is_no_longer_so_says_when_it_was() {
+    let mut past = docker();
+    past.latest = false;
+    past.observation.time = time("2026-08-01T00:00:00Z");
+    past.last_seen = time("2026-08-31T00:00:00Z");
+    let shown = written(|out| table(&[docker(), past], style(80), out));
+    assert_eq!(
+        shown.matches("    seen 2026-08-01 00:00 to 2026-08-31 00:00, superseded since\n").count(),
+        1,
+        "{shown}"
+    );
+    assert_eq!(shown.matches("superseded").count(), 1, "{shown}");
+}
+
+#[test]
 fn an_empty_table_says_so() {
     assert_eq!(written(|out| table(&[], style(80), out)), "nothing answered\n");
 }
