@@ -9,7 +9,11 @@ use std::{
 use nightlatch_scan::{Progress, Snapshot};
 use tokio::{sync::oneshot, task::JoinHandle, time::interval};
 
+use crate::session;
+
 const EVERY: Duration = Duration::from_millis(200);
+/// Columns assumed where the terminal does not say.
+const COLUMNS_DEFAULT: usize = 80;
 
 /// A line that is being drawn.
 pub(crate) struct Line(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
@@ -24,7 +28,7 @@ pub(crate) fn show(progress: Arc<Progress>, wanted: bool) -> Line {
         let mut tick = interval(EVERY);
         loop {
             tokio::select! {
-                _ = tick.tick() => draw(&text(&progress.snapshot())),
+                _ = tick.tick() => draw(&fitting(&text(&progress.snapshot()), session::columns())),
                 _ = &mut ended => break,
             }
         }
@@ -48,6 +52,11 @@ fn draw(text: &str) {
     let mut err = io::stderr().lock();
     // A progress line that cannot be drawn is no reason to stop.
     let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+}
+
+/// A line that were wrapped could not be drawn over again: a narrow terminal gets the beginning.
+fn fitting(line: &str, columns: Option<usize>) -> String {
+    nightlatch_untrusted::terminal_cut(line, columns.unwrap_or(COLUMNS_DEFAULT).saturating_sub(1))
 }
 
 /// Numbers only: nothing that a server sent can get in here.
@@ -102,6 +111,8 @@ mod tests {
             eta: Some(Duration::from_secs(300_000)),
         };
         let line = text(&now);
-        assert!(line.len() <= 80, "{line}");
+        assert!(line.len() < 80, "{line}");
+        assert_eq!(fitting(&line, None), line);
+        assert!(fitting(&line, Some(40)).chars().count() <= 39);
     }
 }

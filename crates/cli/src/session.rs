@@ -152,7 +152,7 @@ pub(crate) fn shell_word(text: &str) -> String {
 }
 
 /// Width of the terminal: `COLUMNS` where a shell or a test sets it, else what the terminal says.
-fn columns() -> Option<usize> {
+pub(crate) fn columns() -> Option<usize> {
     let set = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     set.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)))
         .map(|columns: usize| columns.clamp(40, 400))
