@@ -20,7 +20,7 @@ mod words;
 
 use std::{ffi::OsString, panic, process::ExitCode};
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
 use crate::{commands::Command, exit::Exit, say::say, session::Session};
 
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Exit {
-    let matches = match Cli::command().try_get_matches_from(arguments()) {
+    let matches = match Cli::command().color(colour_of_help()).try_get_matches_from(arguments()) {
         Ok(matches) => matches,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
@@ -82,6 +82,17 @@ fn run() -> Exit {
             failure.print(session.colour_errors());
             failure.exit
         }
+    }
+}
+
+/// Help and mistakes of the command line are printed before `--color` is read, so it is looked for here.
+fn colour_of_help() -> ColorChoice {
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let spaced = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1].as_str());
+    match spaced.chain(words.iter().filter_map(|word| word.strip_prefix("--color="))).last() {
+        Some("never") => ColorChoice::Never,
+        Some("always") => ColorChoice::Always,
+        _ => ColorChoice::Auto,
     }
 }
 

@@ -27,11 +27,14 @@ use crate::{
 
 /// Find what answers, ask what it is and how far it opens, store it, and show it
 ///
-/// Targets are addresses (192.0.2.1, 2001:db8::1), CIDR blocks, ranges (10.0.0.5-20), host names (all their
-/// addresses), host:port, and URLs. Loopback needs no scope; everything else must be listed in the scope file.
+/// Targets are addresses (192.0.2.1, 2001:db8::1), CIDR blocks, ranges
+/// (10.0.0.5-20), host names (all their addresses), host:port, and URLs.
+/// Loopback needs no scope; everything else must be listed in the scope file.
+///
 /// Examples:
 ///   nightlatch scan 127.0.0.1
-///   nightlatch scan 10.20.0.0/16 --exclude 10.20.7.0/24 --ports kubernetes,docker,9200,8000-8100
+///   nightlatch scan 10.20.0.0/16 --exclude 10.20.7.0/24
+///   nightlatch scan 10.20.0.0/16 --ports kubernetes,docker,9200,8000-8100
 ///   nightlatch scan -iL hosts.txt --rate 500 --json > found.ndjson
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

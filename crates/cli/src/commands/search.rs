@@ -32,8 +32,10 @@ impl From<Order> for Sort {
 
 /// Search what was found
 ///
-/// Words and phrases search the response; field:value filters; values of one filter separated by commas
-/// are alternatives; - negates; OR and parentheses combine.
+/// Words and phrases search the response; field:value filters; values of one
+/// filter separated by commas are alternatives; - negates; OR and parentheses
+/// combine.
+///
 /// Examples:
 ///   nightlatch search 'exposure:>=readable'
 ///   nightlatch search 'product:etcd,Redis -port:6379 net:10.0.0.0/8'
@@ -86,15 +88,24 @@ impl Search {
             _ => nightlatch_report::table(&rows, session.style(), &mut out)?,
         }
         out.flush()?;
-        let shown = rows.len() as u64;
-        if session.chatty() && total == 0 {
-            say("nothing matches");
-        } else if session.chatty() && shown < total {
-            say(format_args!(
-                "{shown} of {total} shown; --limit 0 shows all, --skip {} goes on",
-                self.skip as u64 + shown
-            ));
+        if session.chatty() {
+            self.tell_the_rest(rows.len() as u64, total);
         }
         Ok(Exit::Clean)
+    }
+
+    /// What is not shown, and how to see it.
+    fn tell_the_rest(&self, shown: u64, total: u64) {
+        let skipped = self.skip as u64;
+        let last = skipped.saturating_add(shown);
+        match (total, shown) {
+            (0, _) => say("nothing matches"),
+            (_, 0) => say(format_args!("none of {total} shown: --skip {skipped} leaves them all out")),
+            _ if last < total => {
+                say(format_args!("{shown} of {total} shown; --limit 0 shows all, --skip {last} goes on"));
+            }
+            _ if skipped > 0 => say(format_args!("the last {shown} of {total} shown")),
+            _ => {}
+        }
     }
 }
