@@ -21,17 +21,18 @@ pub(crate) struct Asked<'a> {
 }
 
 /// True when the two cannot be told apart: same status, media type, redirect and title, and texts that agree once
-/// the request's own path, the nonce and all numbers are taken out.
+/// the paths of both requests, the nonce and all numbers are taken out. Both paths go from both texts: one page may
+/// repeat the path that was asked for, and every page may link to it.
 pub(crate) fn same_page(a: Asked<'_>, b: Asked<'_>, nonce: &str) -> bool {
     if a.answer.status != b.answer.status || page::media_type(a.answer) != page::media_type(b.answer) {
         return false;
     }
-    let location =
-        |asked: Asked<'_>| asked.answer.header("location").map(|text| neutral(text, asked.path, nonce));
+    let paths = [a.path, b.path];
+    let location = |asked: Asked<'_>| asked.answer.header("location").map(|text| neutral(text, paths, nonce));
     if location(a) != location(b) {
         return false;
     }
-    let (text_a, text_b) = (text(a, nonce), text(b, nonce));
+    let (text_a, text_b) = (text(a, paths, nonce), text(b, paths, nonce));
     if text_a == text_b {
         return true;
     }
@@ -42,16 +43,20 @@ pub(crate) fn same_page(a: Asked<'_>, b: Asked<'_>, nonce: &str) -> bool {
         && (similarity_hash(&text_a) ^ similarity_hash(&text_b)).count_ones() <= BITS_MAX
 }
 
-fn text(asked: Asked<'_>, nonce: &str) -> String {
+fn text(asked: Asked<'_>, paths: [&str; 2], nonce: &str) -> String {
     let body = &asked.answer.body[..asked.answer.body.len().min(COMPARED_BYTES_MAX)];
-    neutral(&String::from_utf8_lossy(body), asked.path, nonce)
+    neutral(&String::from_utf8_lossy(body), paths, nonce)
 }
 
-/// Takes out the path, the nonce, and every run of digits (counters, dates, request identifiers).
-fn neutral(text: &str, path: &str, nonce: &str) -> String {
-    let text = text.replace(nonce, "");
-    let bare = path.trim_matches('/');
-    let text = if bare.len() > 1 { text.replace(bare, "") } else { text };
+/// Takes out the paths, the nonce, and every run of digits (counters, dates, request identifiers).
+fn neutral(text: &str, paths: [&str; 2], nonce: &str) -> String {
+    let mut text = text.replace(nonce, "");
+    // The longer one first: the shorter may be a part of it.
+    let mut bare = paths.map(|path| path.trim_matches('/'));
+    bare.sort_by_key(|path| std::cmp::Reverse(path.len()));
+    for path in bare.into_iter().filter(|path| path.len() > 1) {
+        text = text.replace(path, "");
+    }
     let mut out = String::with_capacity(text.len());
     let mut in_number = false;
     for c in text.chars() {
@@ -118,6 +123,14 @@ mod tests {
             true,
         );
         check(("/00112233aabbccdd", "hit 17 at 12:01"), ("/version", "hit 18 at 12:02"), true);
+    }
+
+    #[test]
+    fn a_page_that_links_to_the_path_is_the_same_page() {
+        let page = "<p><a href=\"/metrics\">Metrics</a></p>";
+        check(("/00112233aabbccdd", page), ("/metrics", page), true);
+        let page = "see /api and /api/version";
+        check(("/00112233aabbccdd", page), ("/api/version", page), true);
     }
 
     #[test]
