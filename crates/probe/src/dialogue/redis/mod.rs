@@ -63,6 +63,8 @@ enum Question {
     Info,
     Size,
     DryRun,
+    /// As `DryRun`, of a sentinel: it has no keys, and its own command decides which server is the master.
+    DryRunFailover,
     Nothing,
 }
 
@@ -83,6 +85,11 @@ impl Question {
             Question::DryRun => {
                 (RequestClass::T2, "ACL DRYRUN default SET k v", b"ACL DRYRUN default SET k v\r\n")
             }
+            Question::DryRunFailover => (
+                RequestClass::T2,
+                "ACL DRYRUN default SENTINEL FAILOVER m",
+                b"ACL DRYRUN default SENTINEL FAILOVER m\r\n",
+            ),
             Question::Listen | Question::Nothing => return None,
         };
         Some(Message { class, asked, bytes: bytes.to_vec() })
@@ -93,7 +100,7 @@ impl Question {
             Question::Listen | Question::Ping | Question::Nothing => "ping",
             Question::Info => "info",
             Question::Size => "dbsize",
-            Question::DryRun => "dryrun",
+            Question::DryRun | Question::DryRunFailover => "dryrun",
         }
     }
 }
@@ -161,7 +168,8 @@ impl Redis {
     fn ask(&mut self, question: Question) -> Step {
         let question = match question {
             // A sentinel holds no data.
-            Question::Size | Question::DryRun if self.server.sentinel => Question::Nothing,
+            Question::Size if self.server.sentinel && self.knows_dry_run() => Question::DryRunFailover,
+            Question::Size if self.server.sentinel => Question::Nothing,
             Question::DryRun if !self.knows_dry_run() => Question::Nothing,
             question => question,
         };
@@ -177,13 +185,11 @@ impl Redis {
         }
     }
 
+    /// Where `INFO` is renamed or forbidden the release is not known: then a refusal of the question costs nothing.
     fn knows_dry_run(&self) -> bool {
-        let version = self.server.redis_version.as_deref().unwrap_or_default();
-        version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse::<u32>().ok())
-            .is_some_and(|n| n >= DRYRUN_SINCE)
+        let Some(version) = self.server.redis_version.as_deref() else { return true };
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        major.is_some_and(|major| major >= DRYRUN_SINCE)
     }
 
     fn keep_info(&mut self, info: &[u8]) {
@@ -247,11 +253,11 @@ fn judge(question: Question, reply: &Reply<'_>) -> (Option<&'static str>, Extra,
         (Size, Reply::Integer(keys), _) => (Some("integer"), Extra::Keys(*keys), DryRun),
         (Size, _, Some("noperm")) => (Some("noperm"), Extra::None, DryRun),
         (Size, _, _) => (Some("error"), Extra::None, Nothing),
-        (DryRun, Reply::Status(b"OK"), _) => (Some("ok"), Extra::None, Nothing),
+        (DryRun | DryRunFailover, Reply::Status(b"OK"), _) => (Some("ok"), Extra::None, Nothing),
         // The reason why not comes as a string, not as an error.
-        (DryRun, Reply::Bulk(_), _) => (Some("denied"), Extra::None, Nothing),
-        (DryRun, _, Some("noperm")) => (Some("noperm"), Extra::None, Nothing),
-        (DryRun, _, _) => (Some("unsupported"), Extra::None, Nothing),
+        (DryRun | DryRunFailover, Reply::Bulk(_), _) => (Some("denied"), Extra::None, Nothing),
+        (DryRun | DryRunFailover, _, Some("noperm")) => (Some("noperm"), Extra::None, Nothing),
+        (DryRun | DryRunFailover, _, _) => (Some("unsupported"), Extra::None, Nothing),
         (Nothing, _, _) => (None, Extra::None, Nothing),
     }
 }

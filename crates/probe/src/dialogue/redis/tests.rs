@@ -67,6 +67,29 @@ fn whether_a_stranger_may_write() {
 }
 
 #[test]
+fn a_sentinel_is_asked_whether_a_stranger_may_order_a_failover() {
+    const FAILOVER: &str = "ACL DRYRUN default SENTINEL FAILOVER m\r\n";
+    let check = |info: &str, dryrun: Value| {
+        let peer = server(info).answers(FAILOVER, "+OK\r\n").answers(DRY_RUN, "+OK\r\n");
+        let facts = facts("redis", &peer);
+        assert_eq!((&facts["dryrun"], &facts["dbsize"]), (&dryrun, &Value::Null), "{info}");
+    };
+    check("redis_version:7.0.15\r\nredis_mode:sentinel\r\n", json!("ok"));
+    check("redis_version:6.2.1\r\nredis_mode:sentinel\r\n", Value::Null);
+}
+
+#[test]
+fn a_server_that_hides_its_release_is_asked_all_the_same() {
+    let hidden = |answer: &str| {
+        let unknown = "-ERR unknown command 'INFO', with args beginning with: 'server' \r\n";
+        let peer = Peer::new().answers("PING\r\n", "+PONG\r\n").answers(INFO_SERVER, unknown);
+        facts("redis", &peer.answers("DBSIZE\r\n", ":0\r\n").answers(DRY_RUN, answer))
+    };
+    assert_eq!((&hidden("+OK\r\n")["info"], &hidden("+OK\r\n")["dryrun"]), (&json!("error"), &json!("ok")));
+    assert_eq!(hidden("-ERR unknown command 'ACL'\r\n")["dryrun"], "unsupported");
+}
+
+#[test]
 fn older_servers_are_not_asked_what_they_do_not_know() {
     let peer = server("redis_version:6.2.1\r\n").answers(DRY_RUN, "+OK\r\n");
     let info = super::super::dialogue("redis").unwrap();
