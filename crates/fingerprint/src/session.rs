@@ -193,6 +193,13 @@ impl Session {
         self.fresh.insert(id.0);
     }
 
+    /// Whether the port, the greeting or an answer speaks for this question, where it is a binary conversation; any
+    /// other question is expected.
+    pub fn expects(&self, id: QuestionId) -> bool {
+        let mut dialogues = self.ranked_dialogues().into_iter();
+        dialogues.find(|(_, slot)| *slot == id.0).is_none_or(|(likely, _)| likely)
+    }
+
     /// How many questions were asked so far.
     pub fn questions(&self) -> usize {
         self.asked.len()

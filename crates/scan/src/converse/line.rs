@@ -271,7 +271,19 @@ impl<'a> Line<'a> {
             (None, Stopped::Reset) => Ended::Reset,
             (None, _) => Ended::Other,
         };
+        // A bare end is how some servers refuse who has no certificate, and how others, which merely ask for one, refuse
+        // bytes that are not of their protocol. What else is asked will tell.
+        if matches!(ended, Ended::Eof | Ended::Reset) {
+            return failure;
+        }
         after_refusal(tls, &ended).unwrap_or(failure)
+    }
+
+    /// Nothing was ever answered inside TLS: a request for a certificate, if there was one, was a demand. Gives whether
+    /// there was.
+    pub(super) fn insist_on_certificate(&mut self) -> bool {
+        let Some(tls) = self.tls.as_mut() else { return false };
+        after_refusal(tls, &Ended::Eof).is_some()
     }
 
     /// A connection on which nothing was asked yet.

@@ -20,7 +20,7 @@ use nightlatch_probe::{
     http::{self, Limits},
 };
 use nightlatch_scope::{AuthorizedTarget, Permissions};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::Instant};
 
 pub use line::Limit;
 pub use user_agent::user_agent;
@@ -43,6 +43,12 @@ const GREETING_PATIENCE_MAX: Duration = Duration::from_millis(800);
 const HANDSHAKE_PATIENCE_MIN: Duration = Duration::from_secs(1);
 /// How long one answer of a dialogue may take where the peer has not said a word to anything.
 const SILENT_PATIENCE: Duration = Duration::from_millis(1500);
+/// How long one answer of a dialogue may take where neither port nor greeting speaks for it, at least. A dozen of them
+/// are tried, and a peer that waits for the rest of what it takes for its own protocol must not cost that many times
+/// the whole patience; who understands the question answers within a round trip or two.
+const GUESS_PATIENCE_MIN: Duration = Duration::from_millis(500);
+/// A gateway that needed longer than this to say that nothing is behind it has waited in vain, and would for every path.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An open port, as discovery hands it over.
 #[derive(Debug)]
@@ -88,6 +94,7 @@ impl Prober {
             host: host(conversation.target, conversation.name),
             heard: Heard::default(),
             body_bytes_left: BODY_BYTES_PER_ENDPOINT,
+            connect_time: conversation.connect_time,
             line: Line::new(
                 &self.dialer,
                 conversation.target,
@@ -96,7 +103,7 @@ impl Prober {
                 self.limit,
             ),
         };
-        let judged = talk.hold(conversation.connect_time).await;
+        let judged = talk.hold().await;
         talk.line.hang_up().await;
         let mut observation = observe::observation(&talk, judged, Timestamp::now());
         observation.owner = conversation.permissions.owner.map(Into::into);
@@ -116,6 +123,7 @@ struct Talk<'a> {
     host: String,
     heard: Heard,
     body_bytes_left: usize,
+    connect_time: Duration,
 }
 
 /// Why talking over one scheme ended.
@@ -128,7 +136,8 @@ enum Halt {
 }
 
 impl Talk<'_> {
-    async fn hold(&mut self, connect_time: Duration) -> Judged {
+    async fn hold(&mut self) -> Judged {
+        let connect_time = self.connect_time;
         let habits = self.prober.catalogue.habits(self.port);
         if !habits.http && !habits.dialogue {
             let patience = (connect_time * 2).clamp(GREETING_PATIENCE_MIN, GREETING_PATIENCE_MAX);
@@ -171,6 +180,11 @@ impl Talk<'_> {
         let mut session = self.session(Scheme::Tls);
         if matches!(outcome, Outcome::Open) {
             self.talk(&mut session, false).await;
+            if !self.heard.stayed && self.line.insist_on_certificate() {
+                for id in [QuestionId::CANARY, QuestionId::ROOT] {
+                    session.answer(id, Answer::Failed(Failure::ClientCertificate));
+                }
+            }
             return session.verdict();
         }
         let failure = if self.line.demands_certificate() {
@@ -196,12 +210,16 @@ impl Talk<'_> {
             }
             let mut dead: Option<Failure> = None;
             let mut other_scheme = false;
+            let mut in_vain = false;
             for question in batch {
+                let likely = session.expects(question.id);
+                let asked_at = Instant::now();
                 let answer = match &dead {
                     // What hangs up on one plain question, or says nothing to it, does so to the next.
                     Some(failure) if question.id == QuestionId::ROOT => Answer::Failed(failure.clone()),
-                    _ => self.ask(&question, silent).await,
+                    _ => self.ask(&question, silent, likely).await,
                 };
+                in_vain |= is_gateway_error(&answer) && asked_at.elapsed() > GATEWAY_PATIENCE;
                 if question.id == QuestionId::CANARY {
                     other_scheme = wants_tls(&answer);
                     if let Answer::Failed(failure) = &answer {
@@ -215,6 +233,9 @@ impl Talk<'_> {
             }
             if other_scheme && may_switch {
                 return Halt::TryTls;
+            }
+            if in_vain {
+                break;
             }
         }
         Halt::Done
@@ -233,11 +254,16 @@ impl Talk<'_> {
         self.prober.catalogue.session(context)
     }
 
-    async fn ask(&mut self, question: &Question, silent: bool) -> Answer {
+    async fn ask(&mut self, question: &Question, silent: bool, likely: bool) -> Answer {
         match &question.kind {
             QuestionKind::Dialogue { name } => {
                 let allowed = if self.t3 { RequestClass::T3 } else { RequestClass::T2 };
-                let patience = if silent { SILENT_PATIENCE } else { self.prober.limit.answer };
+                let patience = match (likely, silent) {
+                    (false, _) => (self.connect_time * 20).clamp(GUESS_PATIENCE_MIN, SILENT_PATIENCE),
+                    (true, true) => SILENT_PATIENCE,
+                    (true, false) => self.prober.limit.answer,
+                };
+                let patience = patience.min(self.prober.limit.answer);
                 let greeting = self.heard.unused_greeting();
                 dialogue::hold(&mut self.line, name, allowed, patience, greeting).await
             }
@@ -279,6 +305,11 @@ fn wants_tls(answer: &Answer) -> bool {
         }
         _ => false,
     }
+}
+
+/// A gateway says that what is behind it does not answer (RFC 9110, sections 15.6.3 to 15.6.5).
+fn is_gateway_error(answer: &Answer) -> bool {
+    matches!(answer, Answer::Http(http) if matches!(http.status, 502..=504))
 }
 
 /// The peer answered plain HTTP in the words of another plain protocol: TLS need not be tried.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use nightlatch_asset::{
-    Answer, Favicon, Http, HttpAnswer, Observation, RunId, Text, Timestamp, Transport, murmur3_32,
+    Answer, Failure, Favicon, Http, HttpAnswer, Observation, RunId, Text, Timestamp, Transport, murmur3_32,
 };
 use nightlatch_fingerprint::{Judged, QuestionId, QuestionKind};
 use nightlatch_probe::{Guess, first_bytes, http::title};
@@ -28,6 +28,8 @@ pub(super) struct Heard {
     favicon: Option<Favicon>,
     /// The first bytes that were no HTTP.
     foreign: Vec<u8>,
+    /// A question came to something else than a closed connection: an answer, or silence.
+    pub(super) stayed: bool,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,9 @@ enum Part {
 impl Heard {
     /// Keeps what an observation may need of an answer; the body is gone afterwards.
     pub(super) fn take(&mut self, id: QuestionId, kind: &QuestionKind, answer: &Answer) {
+        use Failure::{Budget, ClientCertificate, Closed, Refused, Reset};
+        self.stayed |=
+            !matches!(answer, Answer::Failed(Budget | ClientCertificate | Closed | Refused | Reset));
         match (answer, kind) {
             (Answer::Http(answer), QuestionKind::Http { path, .. }) => {
                 if answer.status == 200 && is_favicon(path, answer) {
@@ -51,7 +56,7 @@ impl Heard {
             (Answer::Dialogue(answer), QuestionKind::Dialogue { name }) => {
                 self.parts.insert(id, Part::Dialogue { name: name.clone(), text: answer.text.clone() });
             }
-            (Answer::Failed(nightlatch_asset::Failure::Foreign(bytes)), _) if self.foreign.is_empty() => {
+            (Answer::Failed(Failure::Foreign(bytes)), _) if self.foreign.is_empty() => {
                 self.foreign.clone_from(bytes);
             }
             _ => {}
@@ -62,6 +67,7 @@ impl Heard {
     pub(super) fn forget_plain(&mut self) {
         self.parts.clear();
         self.foreign.clear();
+        self.stayed = false;
     }
 
     /// The greeting, for the first dialogue only: it belongs to the connection that is open.
