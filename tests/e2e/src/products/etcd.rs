@@ -1,8 +1,8 @@
-//! etcd: open, with its old interface, with users, within TLS, and behind client certificates.
+//! etcd: open, with its old interface, with users, for certain host names only, within TLS, and behind client certificates.
 
 use std::process::Command;
 
-use nightlatch_asset::Exposure::{Controllable, Limited, Unknown};
+use nightlatch_asset::Exposure::{AuthRequired, Controllable, Limited, Unknown};
 
 use super::{Door, Requires, Variant, Version};
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
 
 const VERSION: Version = Version::Program("etcd", "--version");
 const CLIENT_CERTIFICATES: &str = "--client-cert-auth";
+const HOST_NAMES: &str = "--host-whitelist=etcd.example";
 const COUNT_NOTHING: &str = r#"{"key":"AA==","range_end":"AA==","count_only":true,"serializable":true}"#;
 
 pub(super) const VARIANTS: &[Variant] = &[
@@ -36,6 +37,13 @@ pub(super) const VARIANTS: &[Variant] = &[
         start: start_with_users,
         shows: |server| assert_eq!(range(Scheme::Http, server), 400),
         doors: &[Door::new("etcd", VERSION, Limited)],
+    },
+    Variant {
+        name: "etcd/host-names",
+        requires: Requires::Nothing,
+        start: || start("etcd/host-names", Scheme::Http, &[HOST_NAMES]),
+        shows: |server| assert_eq!(get(Scheme::Http, server.address, "/version").unwrap().status, 421),
+        doors: &[Door::new("etcd", Version::NotTold, AuthRequired)],
     },
     Variant {
         name: "etcd/tls",
@@ -88,6 +96,9 @@ fn start(name: &str, scheme: Scheme, more: &[&str]) -> Server {
     });
     if more.contains(&CLIENT_CERTIFICATES) {
         return server;
+    }
+    if more.contains(&HOST_NAMES) {
+        return server.ready(|server| get(scheme, server.address, "/version").is_ok());
     }
     // The cluster version is not decided in the first moments.
     server.ready(|server| {

@@ -1,6 +1,9 @@
-//! Redis: open, with a password, with a limited default user, within TLS, and behind client certificates.
+//! Redis: open, with a password, with a limited default user, with a renamed command, within TLS, with and behind client
+//! certificates; and a sentinel.
 //!
 //! Protected mode is not here: it refuses only strangers from outside loopback. The recorded exchange covers it.
+
+use std::fs;
 
 use nightlatch_asset::Exposure::{AuthRequired, Controllable, Limited, Unknown};
 
@@ -40,9 +43,36 @@ pub(super) const VARIANTS: &[Variant] = &[
         doors: &[Door::new(PRODUCT, VERSION, Limited)],
     },
     Variant {
+        name: "redis/renamed-info",
+        requires: Requires::Nothing,
+        start: || start("redis/renamed-info", Lock::RenamedInfo),
+        shows: |server| assert!(says(&line(server, "INFO"), "-ERR unknown"), "{:?}", line(server, "INFO")),
+        doors: &[Door::new(PRODUCT, Version::NotTold, Controllable)],
+    },
+    Variant {
+        name: "redis/sentinel",
+        requires: Requires::Nothing,
+        start: || start("redis/sentinel", Lock::Sentinel),
+        shows: |server| {
+            assert!(says(&line(server, "SENTINEL MASTERS"), "*0"), "{:?}", line(server, "SENTINEL MASTERS"))
+        },
+        doors: &[Door::new(PRODUCT, VERSION, Controllable)],
+    },
+    Variant {
         name: "redis/tls",
         requires: Requires::Nothing,
         start: || start("redis/tls", Lock::Tls),
+        shows: |server| {
+            let answer = ask_tls(server.address, b"PING\r\n", |bytes| bytes.ends_with(b"\n")).unwrap();
+            assert!(says(&answer, "+PONG"), "{answer:?}");
+        },
+        doors: &[Door::new(PRODUCT, VERSION, Controllable)],
+    },
+    // Asks for a certificate, does without, and hangs up on a page request: this does not make it a demand.
+    Variant {
+        name: "redis/optional-certificates",
+        requires: Requires::Nothing,
+        start: || start("redis/optional-certificates", Lock::OptionalCertificates),
         shows: |server| {
             let answer = ask_tls(server.address, b"PING\r\n", |bytes| bytes.ends_with(b"\n")).unwrap();
             assert!(says(&answer, "+PONG"), "{answer:?}");
@@ -66,26 +96,41 @@ enum Lock {
     None,
     Password,
     LimitedUser,
+    RenamedInfo,
+    Sentinel,
     Tls,
+    OptionalCertificates,
     ClientCertificates,
 }
 
 fn start(name: &str, lock: Lock) -> Server {
     let home = Home::new();
     let pki = Pki::write(&home);
+    let sentinel = home.dir_for("sentinel", "root").join("sentinel.conf");
     let accounts = home.write("users.acl", "user default on nopass ~* -@all +ping +info\n");
     Server::start(name, home, |home, port| {
         let port = port.to_string();
         let mut command = command_as(None, "redis-server");
+        if let Lock::Sentinel = lock {
+            // A sentinel keeps what it learns in its settings, so it must be able to write them.
+            fs::write(&sentinel, format!("bind 127.0.0.1\nport {port}\n")).unwrap();
+            command.arg(&sentinel).arg("--sentinel");
+            return command;
+        }
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]).arg(home.path(""));
         match lock {
+            Lock::Sentinel => &mut command,
+            Lock::RenamedInfo => command.args(["--port", &port, "--rename-command", "INFO", "hidden"]),
             Lock::None => command.args(["--port", &port]),
             Lock::Password => command.args(["--port", &port, "--requirepass", "labpass"]),
             Lock::LimitedUser => command.args(["--port", &port, "--aclfile"]).arg(&accounts),
             Lock::Tls => command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]),
+            Lock::OptionalCertificates => {
+                command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "optional"])
+            }
             Lock::ClientCertificates => command.args(["--port", "0", "--tls-port", &port]),
         };
-        if matches!(lock, Lock::Tls | Lock::ClientCertificates) {
+        if matches!(lock, Lock::Tls | Lock::OptionalCertificates | Lock::ClientCertificates) {
             command.arg("--tls-cert-file").arg(&pki.cert).arg("--tls-key-file").arg(&pki.key);
             command.arg("--tls-ca-cert-file").arg(&pki.ca);
         }
