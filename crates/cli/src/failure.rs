@@ -76,6 +76,11 @@ impl Failure {
         self
     }
 
+    /// What is wrong and why, for a remark; safe for a terminal.
+    pub(crate) fn in_one_line(&self) -> String {
+        terminal(&self.messages.join(": "))
+    }
+
     /// Prints to standard error. Everything foreign in it is neutralised, line breaks included.
     pub(crate) fn print(&self, colour: bool) {
         if self.silent {

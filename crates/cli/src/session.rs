@@ -11,7 +11,7 @@ use nightlatch_report::Style;
 use nightlatch_store::{Snapshot, Store};
 use nightlatch_store_tantivy::{Options, TantivyStore};
 
-use crate::{failure::Failure, private};
+use crate::{exit::Exit, failure::Failure, private};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -88,7 +88,16 @@ impl Session {
 
     /// Everything stored in a data directory.
     pub(crate) fn snapshot_of(&self, dir: &Path) -> Result<Box<dyn Snapshot>, Failure> {
-        Ok(TantivyStore::read(dir)?.snapshot()?)
+        let reader = TantivyStore::read(dir)?;
+        if let Some(error) = reader.unfinished()
+            && self.chatty()
+        {
+            let why = Failure::from_error(Exit::World, error).in_one_line();
+            eprintln!(
+                "warning: the newest observations are missing, a writer was stopped before it could finish: {why}"
+            );
+        }
+        Ok(reader.snapshot()?)
     }
 
     /// The store of the data directory, for writing.

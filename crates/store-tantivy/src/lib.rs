@@ -130,7 +130,7 @@ impl TantivyStore {
     /// [`StoreError::Io`].
     pub fn open(directory: &Path, options: Options) -> Result<Self, StoreError> {
         let age = options.commit_age;
-        let engine = store::Engine::open(directory, options)?;
+        let engine = store::Engine::open(directory, options, lock::Purpose::Write)?;
         let shared = Arc::new(Shared {
             engine: Mutex::new(engine),
             closing: Mutex::new(false),
@@ -146,13 +146,14 @@ impl TantivyStore {
         Ok(Self { shared, committer: Some(committer) })
     }
 
-    /// Opens the store in `directory` for reading only, also while another process writes to it.
+    /// Opens the store in `directory` for reading only, also while another process writes to it. Where a crash
+    /// interrupted a writer, what it had acknowledged is finished first; see [`Reader::unfinished`].
     ///
     /// # Errors
     /// [`StoreError::Absent`] when there is none, [`StoreError::Newer`], [`StoreError::Damaged`],
     /// [`StoreError::Io`].
     pub fn read(directory: &Path) -> Result<Reader, StoreError> {
-        Reader::open(directory)
+        Reader::open(directory, store::finish(directory).err())
     }
 
     /// Merges every partition into one segment, where that is not too large: smaller and faster to search, and

@@ -21,6 +21,7 @@ pub struct Reader {
     directory: PathBuf,
     known: Mutex<Known>,
     caches: Caches,
+    unfinished: Option<StoreError>,
 }
 
 #[derive(Default)]
@@ -30,14 +31,26 @@ struct Known {
 }
 
 impl Reader {
-    /// Opens `directory`.
+    /// Opens `directory`; `unfinished` is why what a crash left could not be finished.
     ///
     /// # Errors
     /// [`StoreError::Absent`] when there is no store, [`StoreError::Newer`] when a newer version wrote it,
     /// [`StoreError::Damaged`], [`StoreError::Io`].
-    pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
-        Manifest::read(directory)?;
-        Ok(Self { directory: directory.to_owned(), known: Mutex::default(), caches: Caches::default() })
+    pub(crate) fn open(directory: &Path, unfinished: Option<StoreError>) -> Result<Self, StoreError> {
+        match Manifest::read(directory) {
+            Ok(_) => {}
+            // The first writer crashed before anything could be read.
+            Err(StoreError::Absent { path }) => return Err(unfinished.unwrap_or(StoreError::Absent { path })),
+            Err(error) => return Err(error),
+        }
+        let (known, caches) = (Mutex::default(), Caches::default());
+        Ok(Self { directory: directory.to_owned(), known, caches, unfinished })
+    }
+
+    /// Why observations that were acknowledged before a crash are not shown: what the writer left could not be
+    /// finished, such as on a read-only file system. None where nothing was left.
+    pub fn unfinished(&self) -> Option<&StoreError> {
+        self.unfinished.as_ref()
     }
 
     /// Everything the writer has committed up to now, frozen.

@@ -20,7 +20,7 @@ use crate::{
     history::{EVENT_BYTES, History},
     journal::Journal,
     keys::{Committed, Keys},
-    lock::Lock,
+    lock::{Lock, Purpose},
     manifest::{self, Manifest},
     migrate,
     moment::{Caches, FIRST_OID, Ingredients, Moment, Part},
@@ -79,9 +79,9 @@ struct Pending {
 }
 
 impl Engine {
-    pub(crate) fn open(directory: &Path, options: Options) -> Result<Self, StoreError> {
+    pub(crate) fn open(directory: &Path, options: Options, purpose: Purpose) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(io_error("create", directory))?;
-        let lock = Lock::take(directory)?;
+        let lock = Lock::take(directory, purpose)?;
         let manifest = match Manifest::read(directory) {
             Ok(manifest) => manifest,
             Err(StoreError::Absent { .. }) => Manifest { next_oid: FIRST_OID, ..Manifest::default() },
@@ -500,6 +500,19 @@ impl Engine {
             partition.merge_all(self.options.memory_bytes)?;
         }
         self.keys.compact()
+    }
+}
+
+/// Finishes what a writer acknowledged and did not commit before it was killed; nothing to do while one lives.
+pub(crate) fn finish(directory: &Path) -> Result<(), StoreError> {
+    let left = fs::metadata(directory.join(JOURNAL)).is_ok_and(|journal| journal.len() > 0);
+    if !left {
+        return Ok(());
+    }
+    match Engine::open(directory, Options::default(), Purpose::Finish) {
+        Ok(mut engine) => engine.close(),
+        Err(StoreError::Locked { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

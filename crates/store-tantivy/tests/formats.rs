@@ -68,8 +68,27 @@ fn every_sample_is_read_with_what_its_journal_holds() {
         let directory = tempfile::tempdir().unwrap();
         copy(&folder().join(&name), directory.path());
 
-        let committed = all(TantivyStore::read(directory.path()).unwrap().snapshot().unwrap().as_ref());
+        let read = || {
+            let reader = TantivyStore::read(directory.path()).unwrap();
+            let records = all(reader.snapshot().unwrap().as_ref());
+            (records, reader.unfinished().is_some())
+        };
+        // While another process writes, a reader sees what is committed.
+        let lock = fs::File::create(directory.path().join("LOCK")).unwrap();
+        lock.lock().unwrap();
+        let (committed, unfinished) = read();
         assert!(!committed.is_empty() && committed.len() < expected.len(), "{name}: {}", committed.len());
+        assert!(!unfinished);
+        drop(lock);
+        // What cannot be finished is said and hides nothing else.
+        let (keys, away) = (directory.path().join("keys.redb"), directory.path().join("away"));
+        fs::rename(&keys, &away).unwrap();
+        fs::create_dir(&keys).unwrap();
+        assert_eq!(read(), (committed, true), "{name}");
+        fs::remove_dir(&keys).unwrap();
+        fs::rename(&away, &keys).unwrap();
+        // Otherwise reading finishes what was acknowledged.
+        assert_eq!(read(), (expected.clone(), false), "{name}");
 
         let store = TantivyStore::open(directory.path(), Options::default()).unwrap();
         assert_eq!(all(store.snapshot().unwrap().as_ref()), expected, "{name}");
