@@ -18,6 +18,7 @@ mod histogram;
 mod history;
 mod journal;
 mod keys;
+mod late;
 mod lock;
 mod manifest;
 mod migrate;

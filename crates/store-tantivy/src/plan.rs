@@ -1,10 +1,12 @@
 //! What a batch of observations means for the store, and how it stands in the journal.
 
+use std::{cmp::Ordering, collections::HashMap};
+
 use jiff::Timestamp;
 use nightlatch_asset::{Endpoint, Observation};
-use nightlatch_store::{Ingested, content_key};
+use nightlatch_store::{Ingested, StoreError};
 
-use crate::{history::Event, keys::Newest, stored};
+use crate::{history::Event, keys::Newest, late::Late, stored};
 
 /// Observations journalled together; a longer batch is cut, and a prefix of it may be stored.
 const FRAME_OBSERVATIONS_MAX: usize = 4_096;
@@ -17,6 +19,8 @@ pub(crate) enum Outcome {
     Document { oid: u64, root: u64, first_seen: Timestamp },
     /// It is a sighting.
     Sighting,
+    /// It is stored already.
+    Repeated,
 }
 
 /// Everything a frame changes, before it is journalled.
@@ -28,39 +32,71 @@ pub(crate) struct Plan {
     pub(crate) undo: Vec<(Endpoint, Option<Newest>)>,
     pub(crate) next_oid: u64,
     pub(crate) endpoints: u64,
+    /// When documents are last seen again by the sightings among the events.
+    pub(crate) seen: HashMap<u64, Timestamp>,
 }
 
 impl Plan {
     /// Decides about one observation; returns what is known of its endpoint from now on.
-    pub(crate) fn take(&mut self, observation: &Observation, known: Option<Newest>) -> Newest {
-        // The upper half: the whole key is a hash, so any half of it is one.
-        let (time, content) = (observation.time, (content_key(observation) >> 64) as u64);
+    ///
+    /// - `content`: what [`crate::late::content`] says of it.
+    /// - `late`: what it means among the older ones; asked only where it is not the newest.
+    pub(crate) fn take(
+        &mut self,
+        observation: &Observation,
+        content: u64,
+        known: Option<Newest>,
+        late: impl FnOnce(&Self, &Newest) -> Result<Late, StoreError>,
+    ) -> Result<Newest, StoreError> {
+        let time = observation.time;
         let Some(mut newest) = known else {
             self.endpoints += 1;
             self.ingested.new_endpoints += 1;
             let oid = self.document(None, time);
-            return Newest { oid, last_seen: time, content, first_seen: time, root: oid };
+            return Ok(Newest { oid, last_seen: time, content, first_seen: time, root: oid });
         };
+        let same = content == newest.content;
+        let meaning = match time.cmp(&newest.last_seen) {
+            Ordering::Greater if same => Late::Sighting(newest.oid),
+            Ordering::Greater => Late::Changed,
+            // The most frequent repetition needs no look at the documents.
+            Ordering::Equal if same => Late::Repeated,
+            _ => late(self, &newest)?,
+        };
+        if meaning == Late::Repeated {
+            self.outcomes.push(Outcome::Repeated);
+            self.ingested.repeated += 1;
+            return Ok(newest);
+        }
         if time < newest.first_seen {
             newest.first_seen = time;
             self.events.push(Event::FirstSeen { oid: newest.root, time });
         }
-        if content == newest.content {
-            newest.last_seen = newest.last_seen.max(time);
-            self.events.push(Event::Sighting { oid: newest.oid, time });
+        if let Late::Sighting(oid) = meaning {
+            if oid == newest.oid {
+                newest.last_seen = newest.last_seen.max(time);
+            }
+            self.events.push(Event::Sighting { oid, time });
+            let last = self.seen.entry(oid).or_insert(time);
+            *last = time.max(*last);
             self.outcomes.push(Outcome::Sighting);
             self.ingested.sightings += 1;
-            return newest;
+            return Ok(newest);
         }
         let oid = self.document(Some(newest.root), newest.first_seen);
-        if time >= newest.last_seen {
+        Ok(if time >= newest.last_seen {
             self.events.push(Event::Superseded { oid: newest.oid });
             Newest { oid, last_seen: time, content, ..newest }
         } else {
             // It came late: what is known already is newer.
             self.events.push(Event::Superseded { oid });
             newest
-        }
+        })
+    }
+
+    /// When document `oid` is last seen again by what is planned.
+    pub(crate) fn last_seen(&self, oid: u64) -> Option<Timestamp> {
+        self.seen.get(&oid).copied()
     }
 
     fn document(&mut self, root: Option<u64>, first_seen: Timestamp) -> u64 {

@@ -41,6 +41,12 @@ impl RecordColumns {
         self.seconds.first(doc)
     }
 
+    /// When a document was observed.
+    pub(crate) fn time(&self, doc: DocId) -> Option<Timestamp> {
+        let (seconds, nanos) = self.seconds.first(doc).zip(self.nanos.first(doc))?;
+        Timestamp::new(seconds, i32::try_from(nanos).ok()?).ok()
+    }
+
     /// When the endpoint of a document was first seen, by all that is known.
     pub(crate) fn first_seen(&self, doc: DocId, history: &History) -> Option<Timestamp> {
         if let Some(earlier) = history.first_seen(self.root(doc)?) {

@@ -12,14 +12,15 @@ use std::{
 use jiff::Timestamp;
 use nightlatch_asset::{Observation, Record};
 use nightlatch_store::{Ingested, Snapshot, StoreError};
-use tantivy::{IndexWriter, TantivyDocument};
+use tantivy::{IndexWriter, Searcher, TantivyDocument};
 
 use crate::{
     Options,
     failure::{engine_error, io_error},
     history::{EVENT_BYTES, History},
     journal::Journal,
-    keys::{Committed, Keys},
+    keys::{Committed, Keys, Newest},
+    late::{self, Fresh, Late},
     lock::{Lock, Purpose},
     manifest::{self, Manifest},
     migrate,
@@ -58,6 +59,10 @@ pub(crate) struct Engine {
     events: Vec<u8>,
     /// Documents that are not committed.
     pending: Vec<Pending>,
+    /// The same documents, as repetitions are told by them.
+    fresh: Fresh,
+    /// The committed documents of every partition, once they were looked at; none while they are written.
+    searchers: Option<Vec<(Week, Searcher)>>,
     next_oid: u64,
     endpoints: u64,
     batches: u64,
@@ -106,6 +111,8 @@ impl Engine {
             history: Arc::new(history),
             events: Vec::new(),
             pending: Vec::new(),
+            fresh: Fresh::default(),
+            searchers: None,
             next_oid: committed.next_oid,
             endpoints: committed.endpoints,
             batches: committed.batches,
@@ -175,6 +182,7 @@ impl Engine {
             total.stored += ingested.stored;
             total.sightings += ingested.sightings;
             total.new_endpoints += ingested.new_endpoints;
+            total.repeated += ingested.repeated;
             rest = after;
         }
         Ok(total)
@@ -183,9 +191,7 @@ impl Engine {
     fn ingest_frame(&mut self, batch: &[Observation], forms: Vec<Vec<u8>>) -> Result<Ingested, StoreError> {
         let plan = self.plan(batch)?;
         if let Err(error) = self.journal.append(&join_frame(self.batches, &forms)) {
-            for (endpoint, before) in plan.undo.into_iter().rev() {
-                self.keys.restore(endpoint, before);
-            }
+            self.undo(plan);
             return Err(error);
         }
         let ingested = plan.ingested;
@@ -203,21 +209,69 @@ impl Engine {
     fn plan(&mut self, batch: &[Observation]) -> Result<Plan, StoreError> {
         let mut plan = Plan { next_oid: self.next_oid, endpoints: self.endpoints, ..Plan::default() };
         for observation in batch {
-            let endpoint = observation.endpoint();
-            let known = match self.keys.get(&endpoint) {
-                Ok(known) => known,
-                Err(error) => {
-                    for (endpoint, before) in plan.undo.into_iter().rev() {
-                        self.keys.restore(endpoint, before);
-                    }
-                    return Err(error);
-                }
-            };
-            plan.undo.push((endpoint, self.keys.uncommitted(&endpoint)));
-            let newest = plan.take(observation, known);
-            self.keys.put(endpoint, newest);
+            if let Err(error) = self.plan_one(observation, &mut plan) {
+                self.undo(plan);
+                return Err(error);
+            }
         }
         Ok(plan)
+    }
+
+    fn plan_one(&mut self, observation: &Observation, plan: &mut Plan) -> Result<(), StoreError> {
+        let endpoint = observation.endpoint();
+        let content = late::content(observation);
+        let known = self.keys.get(&endpoint)?;
+        let late = |plan: &Plan, newest: &Newest| self.late(observation, content, plan, newest);
+        let newest = plan.take(observation, content, known, late)?;
+        plan.undo.push((endpoint, self.keys.uncommitted(&endpoint)));
+        self.keys.put(endpoint, newest);
+        if let Some(Outcome::Document { oid, .. }) = plan.outcomes.last() {
+            self.fresh.add(endpoint, *oid, observation.time, content);
+        }
+        Ok(())
+    }
+
+    /// Forgets what was planned and is not journalled.
+    fn undo(&mut self, plan: Plan) {
+        for (endpoint, before) in plan.undo.into_iter().rev() {
+            self.keys.restore(endpoint, before);
+            self.fresh.forget(&endpoint, self.next_oid);
+        }
+    }
+
+    /// What an observation means that is not newer than everything known of its endpoint.
+    fn late(
+        &mut self,
+        observation: &Observation,
+        content: u64,
+        plan: &Plan,
+        newest: &Newest,
+    ) -> Result<Late, StoreError> {
+        let history = self.history.clone();
+        let last_seen = |oid: u64| plan.last_seen(oid).max(history.seen(oid).map(|seen| seen.last));
+        let mut told = self.fresh.of(&observation.endpoint(), last_seen);
+        let end = self.committed.next_oid;
+        let folder = self.directory.join(FOLDER);
+        for (_, searcher) in self.searchers()? {
+            late::committed(searcher, observation, newest.root, end, last_seen, &mut told)
+                .map_err(engine_error(&folder))?;
+        }
+        late::decide(&told, observation.time, content).map_err(engine_error(&folder))
+    }
+
+    /// The committed documents, kept until more are committed: to look at the disk for each observation of
+    /// an old file would take longer than to store it.
+    fn searchers(&mut self) -> Result<&[(Week, Searcher)], StoreError> {
+        let searchers = match self.searchers.take() {
+            Some(known) => known,
+            None => {
+                let opened = self.partitions.iter_mut();
+                opened
+                    .map(|(week, partition)| Ok((*week, partition.searcher()?)))
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        Ok(self.searchers.insert(searchers))
     }
 
     /// Makes a journalled frame part of the state. Cannot fail: it is acknowledged.
@@ -311,6 +365,8 @@ impl Engine {
 
     /// Puts everything acknowledged into the index, where other processes see it.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        // Whoever holds segments keeps their files from being removed after a merge.
+        self.searchers = None;
         if self.failed.is_some() {
             self.index_again()?;
         }
@@ -348,6 +404,7 @@ impl Engine {
         self.committed = committed;
         self.events.clear();
         self.pending.clear();
+        self.fresh.clear();
         self.oldest_pending = None;
     }
 

@@ -64,6 +64,7 @@ impl Store for Used {
             total.stored += done.stored;
             total.sightings += done.sightings;
             total.new_endpoints += done.new_endpoints;
+            total.repeated += done.repeated;
         }
         if self.way == Way::Merged {
             self.store().merge()?;

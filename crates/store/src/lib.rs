@@ -111,6 +111,8 @@ pub struct Ingested {
     pub sightings: u64,
     /// Records whose endpoint had never been seen.
     pub new_endpoints: u64,
+    /// Observations that are stored already, and changed nothing.
+    pub repeated: u64,
 }
 
 /// What a store holds.
@@ -197,7 +199,9 @@ pub trait Store: Send {
     /// Stores a batch, in order. When it returns, the batch survives a crash of the process.
     ///
     /// An observation whose content is unchanged since the last one of its endpoint (everything but
-    /// `time`, `run` and volatile response headers) becomes a sighting of that one.
+    /// `time`, `run` and volatile response headers) becomes a sighting of that one. One that says what the
+    /// store knows already, as its endpoint is known to have given the same answer at that time, changes
+    /// nothing: a file may be imported twice.
     ///
     /// # Errors
     /// Nothing of the batch, or a prefix of it, is stored; what was acknowledged before stays readable.

@@ -20,13 +20,42 @@ pub struct MemoryStore {
     sightings: u64,
 }
 
+/// What an observation of a known endpoint means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Meaning {
+    /// It is known already that the endpoint answered so at that time.
+    Repeated,
+    /// The record at this position was seen again.
+    Sighting(usize),
+    /// The endpoint answered otherwise before, or after.
+    Changed,
+}
+
+/// Compares an observation with the records of its endpoint: with the newest what came after it, else with
+/// those that cover its time, then with its neighbours.
+fn meaning(history: &History, records: &[Arc<Record>], time: Timestamp, content: u128) -> Meaning {
+    let told = || history.records.iter().map(|at| (*at, records[*at].as_ref()));
+    let same = |record: &Record| content_key(&record.observation) == content;
+    if time > records[history.newest].last_seen {
+        let is_seen_again = same(&records[history.newest]);
+        return if is_seen_again { Meaning::Sighting(history.newest) } else { Meaning::Changed };
+    }
+    let covers = |record: &Record| (record.observation.time..=record.last_seen).contains(&time);
+    if told().any(|(_, record)| covers(record) && same(record)) {
+        return Meaning::Repeated;
+    }
+    let when = |(at, record): &(usize, &Record)| (record.observation.time, *at);
+    let before = told().filter(|(_, record)| record.observation.time <= time).max_by_key(when);
+    let after = told().filter(|(_, record)| record.observation.time > time).min_by_key(when);
+    let mut neighbours = before.into_iter().chain(after);
+    neighbours.find(|(_, record)| same(record)).map_or(Meaning::Changed, |(at, _)| Meaning::Sighting(at))
+}
+
 /// What is known of one endpoint.
 struct History {
     first_seen: Timestamp,
     /// Position of the newest record.
     newest: usize,
-    /// What the newest record says.
-    content: u128,
     /// Positions of all its records.
     records: Vec<usize>,
 }
@@ -50,35 +79,36 @@ impl MemoryStore {
         };
         match self.endpoints.entry(observation.endpoint()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(History {
-                    first_seen: time,
-                    newest: position,
-                    content,
-                    records: vec![position],
-                });
+                vacant.insert(History { first_seen: time, newest: position, records: vec![position] });
                 ingested.new_endpoints += 1;
             }
             Entry::Occupied(occupied) => {
                 let history = occupied.into_mut();
+                let meaning = meaning(history, &self.records, time, content);
+                if meaning == Meaning::Repeated {
+                    ingested.repeated += 1;
+                    return;
+                }
                 if time < history.first_seen {
                     history.first_seen = time;
                     for at in &history.records {
                         Arc::make_mut(&mut self.records[*at]).first_seen = time;
                     }
                 }
-                let newest = Arc::make_mut(&mut self.records[history.newest]);
-                if content == history.content {
-                    newest.times_seen = newest.times_seen.saturating_add(1);
-                    newest.last_seen = newest.last_seen.max(time);
+                if let Meaning::Sighting(at) = meaning {
+                    let seen = Arc::make_mut(&mut self.records[at]);
+                    seen.times_seen = seen.times_seen.saturating_add(1);
+                    seen.last_seen = seen.last_seen.max(time);
                     self.sightings += 1;
                     ingested.sightings += 1;
                     return;
                 }
                 record.first_seen = history.first_seen;
+                let newest = Arc::make_mut(&mut self.records[history.newest]);
                 record.latest = time >= newest.last_seen;
                 if record.latest {
                     newest.latest = false;
-                    (history.newest, history.content) = (position, content);
+                    history.newest = position;
                 }
                 history.records.push(position);
             }
@@ -210,5 +240,64 @@ impl Snapshot for MemorySnapshot {
             sightings: self.sightings,
             bytes: 0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nightlatch_query::Expr;
+
+    use super::*;
+    use crate::synthetic::observations_of;
+
+    /// Observations of one endpoint, as `time` and what it answered.
+    fn seen(told: &[(i64, &str)]) -> Vec<Observation> {
+        let base = observations_of(1, 1, 1).next().unwrap();
+        let at = |(seconds, data): &(i64, &str)| Observation {
+            time: Timestamp::from_second(*seconds).unwrap(),
+            data: (*data).into(),
+            ..base.clone()
+        };
+        told.iter().map(at).collect()
+    }
+
+    /// Every record by time: first and last second, answer, how often, and whether it is the newest.
+    fn history(store: &MemoryStore) -> Vec<(i64, i64, String, u32, bool)> {
+        let selection = Selection { expr: Expr::All, view: View::History };
+        let records = store.snapshot().unwrap().search(&selection, Sort::Oldest, 0, usize::MAX).unwrap();
+        let shown = |r: Record| {
+            let o = r.observation;
+            (o.time.as_second(), r.last_seen.as_second(), o.data.raw().to_owned(), r.times_seen, r.latest)
+        };
+        records.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_file_imported_twice_changes_nothing() {
+        let told = seen(&[(1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "a"), (5, "c")]);
+        let mut store = MemoryStore::new();
+        store.ingest(&told).unwrap();
+        let once = history(&store);
+        assert_eq!(once.len(), 4);
+        for again in [told.clone(), told.iter().rev().cloned().collect()] {
+            let expected = Ingested { repeated: 6, ..Ingested::default() };
+            assert_eq!(store.ingest(&again).unwrap(), expected);
+            assert_eq!(history(&store), once);
+        }
+    }
+
+    #[test]
+    fn what_comes_late_finds_its_place() {
+        let mut store = MemoryStore::new();
+        store
+            .ingest(&seen(&[(10, "a"), (20, "b"), (15, "a"), (30, "c"), (25, "a"), (22, "b"), (5, "a")]))
+            .unwrap();
+        let expected = [
+            (10, 15, "a".to_owned(), 3, false),
+            (20, 22, "b".to_owned(), 2, false),
+            (25, 25, "a".to_owned(), 1, false),
+            (30, 30, "c".to_owned(), 1, true),
+        ];
+        assert_eq!(history(&store), expected);
     }
 }

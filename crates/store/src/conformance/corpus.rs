@@ -22,7 +22,7 @@ pub(super) fn batches(plan: &Plan) -> Vec<Vec<Observation>> {
     }
     let mut out: Vec<Vec<Observation>> = all.chunks(plan.batch.max(1)).map(<[_]>::to_vec).collect();
     if let Some(base) = all.first() {
-        // Twice in the first batches: the second time everything is a sighting.
+        // Twice in the first batches: the second time nothing of it is new.
         let awkward = awkward(base);
         for batch in out.iter_mut().take(2) {
             batch.extend(awkward.iter().cloned());

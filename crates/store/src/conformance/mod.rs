@@ -126,6 +126,9 @@ pub fn check_with(
     }
     run.ingest(store.as_mut(), &last, "after the last batch")?;
     run.ingest(store.as_mut(), &[], "after an empty batch")?;
+    for batch in batches.iter().take(2) {
+        run.ingest(store.as_mut(), batch, "a batch again")?;
+    }
     run.few_questions(store.as_ref(), "after the last batch")?;
     Ok(run.checked)
 }
