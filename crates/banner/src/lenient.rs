@@ -32,9 +32,11 @@ impl<'a> Object<'a> {
         text(self.raw(key)?)
     }
 
-    /// A value of type `T`.
+    /// A number of type `T`; also one written as a text, as many tools do that wrote JSON by hand.
     pub(crate) fn number<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        serde_json::from_str(self.raw(key)?).ok()
+        let raw = self.raw(key)?;
+        let bare = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
+        serde_json::from_str(bare.trim()).ok()
     }
 
     /// An object.
@@ -98,6 +100,13 @@ mod tests {
         assert_eq!(object.text("h"), Some("Aé\n".into()));
         assert_eq!(object.number::<u16>("b"), None);
         assert_eq!(object.number::<u16>("a"), Some(1));
+        let texts =
+            Object::parse(r#"{"a":"443","b":"-1.5","c":"70000","d":"true","e":"","f":"\"1"}"#).unwrap();
+        assert_eq!(texts.number::<u16>("a"), Some(443));
+        assert_eq!(texts.number::<f64>("b"), Some(-1.5));
+        for wrong in ["b", "c", "d", "e", "f"] {
+            assert_eq!(texts.number::<u16>(wrong), None, "{wrong}");
+        }
         assert!(object.object("a").is_none());
         assert!(object.object("d").unwrap().text("e").unwrap().raw().ends_with('y'));
         assert_eq!(object.texts("f"), [Text::from("p"), Text::from("2")]);
