@@ -19,6 +19,10 @@ pub const SKIPPED_BYTES_MAX: u64 = 1 << 30;
 /// Empty lines in a row before a file is given up: a bomb of line feeds costs time, not memory.
 pub const BLANK_LINES_MAX: u32 = 10_000;
 
+
+/// What Windows programs put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The first two bytes of a gzip member, RFC 1952, section 2.3.1.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -167,6 +171,9 @@ impl<'r> Reader<'r> {
             }
             if self.buffer.last() != Some(&b'\n') && self.buffer.len() > LINE_BYTES_MAX {
                 return Err(self.skip_line());
+            }
+            if line == 1 && self.buffer.starts_with(BYTE_ORDER_MARK) {
+                self.buffer.drain(..BYTE_ORDER_MARK.len());
             }
             if !self.buffer.trim_ascii().is_empty() {
                 return Ok(true);

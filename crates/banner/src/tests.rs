@@ -210,7 +210,7 @@ fn a_bad_line_is_named_and_does_not_hide_the_good_ones() {
 }
 
 #[test]
-fn a_compressed_bomb_ends_at_the_line_limit() {
+fn a_compressed_bomb_costs_one_line() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(FOREIGN.as_bytes()).unwrap();
     gzip.write_all(b"\n").unwrap();
@@ -218,9 +218,11 @@ fn a_compressed_bomb_ends_at_the_line_limit() {
     for _ in 0..64 {
         gzip.write_all(&zeros).unwrap();
     }
+    gzip.write_all(format!("\n{FOREIGN}\n").as_bytes()).unwrap();
     let lines = read(&gzip.finish().unwrap());
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
     assert!(matches!(&lines[1], Err(FileError::TooLong { line: 2 })));
+    assert!(lines[2].is_ok());
 }
 
 #[test]
@@ -231,6 +233,13 @@ fn a_line_that_is_too_long_does_not_hide_those_after_it() {
     assert_eq!(lines.len(), 3);
     assert!(matches!(&lines[1], Err(e @ FileError::TooLong { line: 2 }) if !e.is_fatal()));
     assert!(lines[2].is_ok());
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let lines = read(format!("\u{feff}{FOREIGN}\n\u{feff}{FOREIGN}\n").as_bytes());
+    assert!(lines[0].is_ok(), "{lines:?}");
+    assert!(matches!(&lines[1], Err(FileError::Line { line: 2, .. })));
 }
 
 #[test]
