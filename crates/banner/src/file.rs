@@ -6,7 +6,7 @@ use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
 use nightlatch_asset::{Observation, Record};
 use nightlatch_untrusted::json;
 
-use crate::{BannerError, from_banner, to_banner};
+use crate::{BannerError, read::read, to_banner};
 
 /// Longest line read or written, in bytes after decompression: a page with a screenshot fits, a
 /// compressed bomb does not.
@@ -126,10 +126,14 @@ impl<W: Write> Writer<W> {
 
 /// Reads observations line by line, from gzip'ed (one or more members, as appended files have) or plain
 /// text. Memory is bounded by one line, whatever the file expands to.
+///
+/// A line of ours whose answer was seen again later gives two observations, at the first time and at the last:
+/// a store that takes both knows again from when to when the endpoint answered so.
 pub struct Reader<'r> {
     source: Box<dyn BufRead + 'r>,
     line: u64,
     buffer: Vec<u8>,
+    again: Option<Observation>,
     ended: bool,
 }
 
@@ -145,7 +149,7 @@ impl<'r> Reader<'r> {
         let whole = BufReader::new(Cursor::new(magic).chain(input));
         let source: Box<dyn BufRead + 'r> =
             if gzipped { Box::new(BufReader::new(MultiGzDecoder::new(whole))) } else { Box::new(whole) };
-        Ok(Self { source, line: 0, buffer: Vec::new(), ended: false })
+        Ok(Self { source, line: 0, buffer: Vec::new(), again: None, ended: false })
     }
 
     /// Number of the line read last, from 1.
@@ -204,11 +208,13 @@ impl<'r> Reader<'r> {
         FileError::Endless { line }
     }
 
-    fn parse(&self) -> Result<Observation, FileError> {
+    fn parse(&mut self) -> Result<Observation, FileError> {
         let line = self.line;
         let text = std::str::from_utf8(&self.buffer)
             .map_err(|e| FileError::NotUtf8 { line, byte: e.valid_up_to() })?;
-        from_banner(text.trim()).map_err(|source| FileError::Line { line, source })
+        let (seen, last_seen) = read(text.trim()).map_err(|source| FileError::Line { line, source })?;
+        self.again = last_seen.map(|time| Observation { time, ..seen.clone() });
+        Ok(seen)
     }
 }
 
@@ -216,6 +222,9 @@ impl Iterator for Reader<'_> {
     type Item = Result<Observation, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(again) = self.again.take() {
+            return Some(Ok(again));
+        }
         if self.ended {
             return None;
         }

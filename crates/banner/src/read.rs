@@ -64,6 +64,11 @@ pub enum BannerError {
 /// # Errors
 /// [`BannerError`], when there is no address, port or time, or when our own object is damaged.
 pub fn from_banner(line: &str) -> Result<Observation, BannerError> {
+    read(line).map(|(observation, _)| observation)
+}
+
+/// As [`from_banner`], and when the same answer was last seen, where that was later.
+pub(crate) fn read(line: &str) -> Result<(Observation, Option<Timestamp>), BannerError> {
     if nested_deeper_than(line, DEPTH_MAX) {
         return Err(BannerError::TooDeep);
     }
@@ -103,10 +108,12 @@ pub fn from_banner(line: &str) -> Result<Observation, BannerError> {
         os: banner.text("os"),
         tags: banner.texts("tags").into_iter().collect(),
     };
+    let mut last_seen = None;
     if let Some(own) = own {
+        last_seen = Some(own.last_seen).filter(|last| *last > own.time);
         restore(&mut seen, own);
     }
-    Ok(seen)
+    Ok((seen, last_seen))
 }
 
 fn own(banner: &Object<'_>) -> Result<Option<Own>, BannerError> {

@@ -1,6 +1,7 @@
 use std::io::{Read, Write};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use jiff::SignedDuration;
 use nightlatch_asset::{Exposure, Observation, Record, Text};
 use nightlatch_untrusted::{hostile, is_dangerous, json};
 use proptest::prelude::*;
@@ -240,6 +241,17 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
     let lines = read(format!("\u{feff}{FOREIGN}\n\u{feff}{FOREIGN}\n").as_bytes());
     assert!(lines[0].is_ok(), "{lines:?}");
     assert!(matches!(&lines[1], Err(FileError::Line { line: 2, .. })));
+}
+
+#[test]
+fn an_answer_seen_again_comes_back_from_first_to_last() {
+    let mut record = samples::full();
+    let first = record.observation.time;
+    record.last_seen = first.checked_add(SignedDuration::from_hours(5)).unwrap();
+    record.times_seen = 3;
+    let seen: Vec<_> = read(line(&record).as_bytes()).into_iter().map(Result::unwrap).collect();
+    let again = Observation { time: record.last_seen, ..record.observation.clone() };
+    assert_eq!(seen, [record.observation, again]);
 }
 
 #[test]
