@@ -19,7 +19,6 @@ pub const SKIPPED_BYTES_MAX: u64 = 1 << 30;
 /// Empty lines in a row before a file is given up: a bomb of line feeds costs time, not memory.
 pub const BLANK_LINES_MAX: u32 = 10_000;
 
-
 /// What Windows programs put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

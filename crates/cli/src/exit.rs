@@ -30,7 +30,10 @@ impl From<Exit> for ExitCode {
 pub(crate) const TABLE: &[(Exit, &str)] = &[
     (Exit::Clean, "done; nothing at or above --fail-on"),
     (Exit::Findings, "done; something at or above --fail-on was found"),
-    (Exit::Usage, "the command line, a query or a file is wrong; nothing was done"),
+    (
+        Exit::Usage,
+        "the command line, a query or a file is wrong; nothing was done, but import stored the good lines",
+    ),
     (Exit::World, "the network, a permission or the storage refused"),
     (Exit::Bug, "a bug in nightlatch"),
     (Exit::Interrupted, "stopped by Ctrl-C; what was found is kept"),

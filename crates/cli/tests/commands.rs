@@ -167,6 +167,49 @@ fn severity_decides_the_exit_code() {
 }
 
 #[test]
+fn import_takes_what_is_good_and_says_what_is_not() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("mixed.json");
+    let banner = |port: &str, day: u32, text: &str| {
+        format!(
+            r#"{{"ip_str":"192.0.2.1","port":{port},"timestamp":"2026-09-{day:02}T10:00:00","data":"{text}"}}"#
+        )
+    };
+    let lines = [
+        format!("\u{feff}{}", banner("80", 3, "new")),
+        banner("80", 1, "old"),
+        banner("80", 2, "old"),
+        "nonsense".to_owned(),
+        banner(r#""443""#, 1, "port as text"),
+        "x".repeat(nightlatch_banner::LINE_BYTES_MAX + 1),
+        banner("22", 1, "after the long line"),
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let store = data.path().join("store");
+    let import = || nightlatch(&store, &["import", file.to_str().unwrap()]);
+    let counts = || {
+        let count = |arguments: &[&str]| nightlatch(&store, arguments).out.trim().to_owned();
+        (count(&["count"]), count(&["count", "--history"]), count(&["count", "old", "--history"]))
+    };
+    let first = import();
+    assert_eq!(first.code, 2, "{}", first.err);
+    for told in ["mixed.json: line 4: ", "mixed.json: line 6: ", "4 stored, 1 unchanged", "lines left out: 2"]
+    {
+        assert!(first.err.contains(told), "{told} in {}", first.err);
+    }
+    assert_eq!(counts(), ("3".into(), "4".into(), "1".into()));
+    let again = import();
+    assert!(again.err.contains("0 stored, 0 unchanged, 5 known already"), "{}", again.err);
+    assert_eq!(counts(), ("3".into(), "4".into(), "1".into()));
+    let newest = nightlatch(&store, &["search", "port:80", "!old", "--fields", "time,last_seen"]);
+    assert!(newest.out.starts_with("2026-09-03"), "{} {}", newest.out, newest.err);
+
+    let folder = nightlatch(&store, &["import", data.path().to_str().unwrap()]);
+    assert_eq!(folder.code, 2);
+    assert!(folder.err.contains(data.path().to_str().unwrap()), "{}", folder.err);
+}
+
+#[test]
 fn a_second_writer_is_told_who_holds_the_directory() {
     let data = tempfile::tempdir().unwrap();
     let mut scanning = command(data.path())

@@ -14,7 +14,9 @@ use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
 /// Take in files of JSON lines: our own exports, or downloads of Shodan's command line
 ///
-/// A line that cannot be read is reported with its number and left out; the others are stored.
+/// A line that cannot be read is reported with its number and left out; the others are stored, and the exit
+/// code is 2. What is stored already stays as it is, so a file may be imported twice; what is older than what
+/// is known takes its place in the history.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Files, gzip'ed or plain; - for standard input
@@ -52,15 +54,15 @@ impl Import {
         store.commit()?;
         if self.json {
             let line = json!({ "stored": total.stored, "unchanged": total.sightings,
-                "new_endpoints": total.new_endpoints, "left_out": bad });
+                "known_already": total.repeated, "new_endpoints": total.new_endpoints, "left_out": bad });
             super::json_line(&line, &mut io::stdout().lock())?;
         } else if session.chatty() {
             if bad > REPORTS_MAX {
                 say(format_args!("and {} more lines that cannot be read", bad - REPORTS_MAX));
             }
             say(format_args!(
-                "{} stored, {} unchanged; endpoints not known before: {}; lines left out: {bad}",
-                total.stored, total.sightings, total.new_endpoints
+                "{} stored, {} unchanged, {} known already; endpoints not known before: {}; lines left out: {bad}",
+                total.stored, total.sightings, total.repeated, total.new_endpoints
             ));
         }
         Ok(if bad > 0 { Exit::Usage } else { Exit::Clean })
@@ -91,13 +93,24 @@ impl Import {
                 }
             }
             if batch.len() >= BATCH {
-                add(total, store.ingest(&batch)?);
-                batch.clear();
+                store_batch(store, &mut batch, total)?;
             }
         }
-        add(total, store.ingest(&batch)?);
+        store_batch(store, &mut batch, total)?;
         Ok(())
     }
+}
+
+/// Stores a batch, oldest first: an unchanged answer that is met in order of time is stored once.
+fn store_batch(
+    store: &mut dyn nightlatch_store::Store,
+    batch: &mut Vec<Observation>,
+    total: &mut Ingested,
+) -> Result<(), Failure> {
+    batch.sort_by_key(|observation| observation.time);
+    add(total, store.ingest(batch)?);
+    batch.clear();
+    Ok(())
 }
 
 /// An error with its reasons on one line.
@@ -116,6 +129,7 @@ fn add(total: &mut Ingested, more: Ingested) {
     total.stored += more.stored;
     total.sightings += more.sightings;
     total.new_endpoints += more.new_endpoints;
+    total.repeated += more.repeated;
 }
 
 fn unreadable(file: &Path, error: io::Error) -> Failure {
