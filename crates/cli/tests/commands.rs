@@ -203,6 +203,7 @@ fn import_takes_what_is_good_and_says_what_is_not() {
     assert_eq!(counts(), ("3".into(), "4".into(), "1".into()));
     let newest = nightlatch(&store, &["search", "port:80", "!old", "--fields", "time,last_seen"]);
     assert!(newest.out.starts_with("2026-09-03"), "{} {}", newest.out, newest.err);
+    assert_eq!(nightlatch(&store, &["count", "--history", "old", "after:2026-09-02"]).out.trim(), "1");
 
     let folder = nightlatch(&store, &["import", data.path().to_str().unwrap()]);
     assert_eq!(folder.code, 2);

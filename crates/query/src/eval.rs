@@ -211,6 +211,9 @@ mod tests {
         check("time:<2026-09-10T10:00:00Z", false);
         check("time:<=2026-09-10T10:00:00Z", true);
         check("after:2026-09-10", true);
+        check("after:2026-09-15", true);
+        check("time:>=2026-09-15", false);
+        check("after:2026-09-15 before:2026-09-12", true);
         check("before:2026-09-10", false);
         check("last_seen:2026-09-20T12:00:00Z", true);
         check("last_seen:7d first_seen:<7d", true);

@@ -62,8 +62,12 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Parsed, QueryError> {
 
 /// Names that are understood in queries and are no field.
 pub(crate) const PSEUDO_FIELDS: [(&str, &str); 6] = [
-    ("after", "Seen at this time or later: a date, a time, or `7d` for the last seven days."),
-    ("before", "Seen earlier than this."),
+    (
+        "after",
+        "Seen at this time or later: a date, a time, or `7d` for the last seven days; also an old answer that \
+         was seen again. `time:>=` asks for answers that were new then.",
+    ),
+    ("before", "Seen earlier than this, for the first time."),
     ("history", "`true` asks all observations ever stored, not only the newest of each endpoint."),
     ("latest", "`true`, the default, asks the newest observation of each endpoint."),
     ("has_ssl", "Whether TLS was spoken; also `has_tls`. `has_x` works for every field x."),
@@ -322,12 +326,14 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `after:` is inclusive, `before:` exclusive.
+    /// `after:` is inclusive, `before:` exclusive. An answer that did not change is one record from when it was
+    /// first seen to when it was last seen: `after:` asks about the one end, `before:` about the other.
     fn seen(&mut self, name: &str, values: Vec<Value>) -> Result<Expr, QueryError> {
         let value = self.only(&values)?;
         self.count(1, &value.span)?;
         let test = value::seen(self.lexer.text, self.now, value, name == "after")?;
-        Ok(Expr::Match(Match { field: Field::Time, tests: vec![test] }))
+        let field = if name == "after" { Field::LastSeen } else { Field::Time };
+        Ok(Expr::Match(Match { field, tests: vec![test] }))
     }
 }
 

@@ -71,7 +71,7 @@ A query is a list of words and filters that must all hold. Upper and lower case 
 | `port:>=8000`, `http.status:200-299`, `hash:-5` | numbers: `<` `<=` `>` `>=`, ranges, negative ones |
 | `exposure:>=readable`, `severity:high,critical` | words of an ordered list |
 | `net:192.0.2.0/24,2001:db8::1` | addresses and blocks |
-| `after:2026-09-01 before:7d` | seen since the first of September (inclusive) and more than seven days ago |
+| `after:2026-09-01 before:7d` | seen since the first of September (inclusive), and for the first time more than seven days ago |
 | `time:2026-09-01..2026-09-30`, `first_seen:>=12h` | times, UTC: `YYYY-MM-DD`, RFC 3339, `DD/MM/YYYY`, or back from now in s, m, h, d, w, y |
 | `version:1.2?.*`, `hostname:*.example.com` | `?` is one character, `*` any run of them; never inside quotes |
 | `product:="Docker Registry"` | the whole value, for fields that compare words |

@@ -175,9 +175,9 @@ fn addresses_and_places() {
 
 #[test]
 fn times() {
-    check("after:2026-09-01", "time:>=2026-09-01T00:00:00Z");
+    check("after:2026-09-01", "last_seen:>=2026-09-01T00:00:00Z");
     check("before:01/09/2026", "time:<2026-09-01T00:00:00Z");
-    check("after:7d", "time:>=2026-09-14T10:15:00Z");
+    check("after:7d", "last_seen:>=2026-09-14T10:15:00Z");
     check("before:12h", "time:<2026-09-20T22:15:00Z");
     check("time:2026-09-01", "time:2026-09-01T00:00:00Z..2026-09-01T23:59:59Z");
     check("time:2026-09-01T10:00Z", "time:2026-09-01T10:00:00Z..2026-09-01T10:00:59Z");

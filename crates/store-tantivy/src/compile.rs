@@ -208,9 +208,13 @@ impl<'a> Compiler<'a> {
             Field::FirstSeen => later_known(history, from, until, |history, columns, doc| {
                 Some(columns.first_seen(doc, history)?.as_second())
             }),
-            Field::LastSeen => later_known(history, from, until, |history, columns, doc| {
-                let seen = history.seen(columns.oid(doc)?);
+            Field::LastSeen => later_known(history, from, until, move |history, columns, doc| {
                 let written = columns.seconds(doc)?;
+                // What is new enough need not have been seen again.
+                if until.is_none() && from.is_some_and(|from| written >= from.as_second()) {
+                    return Some(written);
+                }
+                let seen = history.seen(columns.oid(doc)?);
                 Some(seen.map_or(written, |seen| seen.last.as_second().max(written)))
             }),
             _ => Box::new(EmptyQuery),
