@@ -97,19 +97,33 @@ fn colour_of_help() -> ColorChoice {
 }
 
 /// The arguments, with two habits of people understood that option parsers read otherwise: nmap's `-iL FILE`, and
-/// a query that begins with a negation, `-port:22`, which becomes `!port:22` and means the same.
+/// a negation in a query, `-port:22` or `-word`, which becomes `!port:22` and means the same.
 fn arguments() -> impl Iterator<Item = OsString> {
-    std::env::args_os().map(understood)
+    let mut asks = false;
+    std::env::args_os().map(move |argument| {
+        asks = asks || QUESTIONS.iter().any(|command| argument == *command);
+        understood(argument, asks)
+    })
 }
 
-fn understood(argument: OsString) -> OsString {
+/// The commands that take a query.
+const QUESTIONS: [&str; 4] = ["search", "count", "stats", "export"];
+/// Letters behind a minus sign from which they are a word: options of one letter may be written together.
+const WORD_BYTES_MIN: usize = 3;
+
+/// - `asks`: whether the command takes a query.
+fn understood(argument: OsString, asks: bool) -> OsString {
     if argument == "-iL" {
         return OsString::from("--input-list");
     }
     match argument.to_str().and_then(|text| text.strip_prefix('-')) {
-        Some(rest) if is_negated(rest) => OsString::from(format!("!{rest}")),
+        Some(rest) if is_negated(rest) || (asks && is_word(rest)) => OsString::from(format!("!{rest}")),
         _ => argument,
     }
+}
+
+fn is_word(rest: &str) -> bool {
+    rest.len() >= WORD_BYTES_MIN && rest.starts_with(char::is_alphanumeric)
 }
 
 /// A filter, a phrase or a group behind a minus sign, and no option.
@@ -142,7 +156,15 @@ mod tests {
             ("-", "-"),
             ("a-b:c", "a-b:c"),
         ] {
-            assert_eq!(understood(given.into()), expected, "{given}");
+            assert_eq!(understood(given.into(), false), expected, "{given}");
+            assert_eq!(understood(given.into(), true), expected, "{given}");
+        }
+        assert_eq!(understood("-redis".into(), true), "!redis");
+        for option in ["-redis", "-qh", "--explain", "-5"] {
+            assert_eq!(understood(option.into(), false), option);
+        }
+        for option in ["-qh", "--explain", "-5"] {
+            assert_eq!(understood(option.into(), true), option);
         }
     }
 

@@ -201,7 +201,7 @@ fn import_takes_what_is_good_and_says_what_is_not() {
     let again = import();
     assert!(again.err.contains("0 stored, 0 unchanged, 5 known already"), "{}", again.err);
     assert_eq!(counts(), ("3".into(), "4".into(), "1".into()));
-    let newest = nightlatch(&store, &["search", "port:80", "!old", "--fields", "time,last_seen"]);
+    let newest = nightlatch(&store, &["search", "port:80", "-old", "--fields", "time,last_seen"]);
     assert!(newest.out.starts_with("2026-09-03"), "{} {}", newest.out, newest.err);
     assert_eq!(nightlatch(&store, &["count", "--history", "old", "after:2026-09-02"]).out.trim(), "1");
 

@@ -75,9 +75,10 @@ pub(crate) const PSEUDO_FIELDS: [(&str, &str); 6] = [
 ];
 
 /// Filters of other services that cannot be answered here, and what can be asked instead.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("vuln", "vulnerabilities are not guessed from versions; ask `product:` and `version:`, or `finding:`"),
     ("has_vuln", "vulnerabilities are not guessed from versions; ask `has_finding:true`"),
+    ("vulns", "vulnerabilities are not guessed from versions; ask `product:` and `version:`, or `finding:`"),
     ("has_screenshot", "no screenshots are taken"),
     ("http.html", "page bodies are not kept; ask `http.title:` or `http.html_hash:`"),
     ("html", "page bodies are not kept; ask `http.title:` or `http.html_hash:`"),
@@ -218,6 +219,10 @@ impl Parser<'_> {
                 lower.to_ascii_uppercase()
             );
             self.warnings.push(Warning { span: value.span.clone(), message });
+        } else if !value.quoted
+            && let Some(message) = meant_otherwise(&self.lexer.text[value.span.clone()])
+        {
+            self.warnings.push(Warning { span: value.span.clone(), message });
         }
         self.matching(Field::Data, vec![value])
     }
@@ -335,6 +340,21 @@ impl Parser<'_> {
         let field = if name == "after" { Field::LastSeen } else { Field::Time };
         Ok(Expr::Match(Match { field, tests: vec![test] }))
     }
+}
+
+/// What a word without a field looks like, where it is searched in responses and something else is likely meant.
+fn meant_otherwise(word: &str) -> Option<String> {
+    if word.contains(['\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}']) {
+        return Some(format!("the quotes in `{word}` join no words; write `\"`"));
+    }
+    let (address, length) = word.split_once('/').unwrap_or((word, "0"));
+    if address.parse::<std::net::IpAddr>().is_ok() && length.parse::<u8>().is_ok() {
+        return Some(format!("`{word}` is looked for in responses; to find the address, write `net:{word}`"));
+    }
+    let (name, compared) = word.split_at(word.find(['=', '<', '>'])?);
+    let value = compared.strip_prefix('=').unwrap_or(compared);
+    let is_field = Field::named(&name.to_ascii_lowercase()).is_ok() && !value.is_empty();
+    is_field.then(|| format!("`{word}` is looked for in responses; to ask the field, write `{name}:{value}`"))
 }
 
 /// One stays itself, none is everything, several are `combine`d.

@@ -117,6 +117,23 @@ fn what_is_probably_meant_otherwise_is_told() {
         let parsed = parse(query, now()).unwrap();
         parsed.warnings.into_iter().map(|warning| (warning.span, warning.message)).collect()
     };
+    let messages = |query: &str| warnings(query).into_iter().map(|(_, message)| message).collect::<Vec<_>>();
+    for address in ["192.0.2.1", "192.0.2.0/24", "2001:db8::1"] {
+        let told =
+            format!("`{address}` is looked for in responses; to find the address, write `net:{address}`");
+        assert_eq!(messages(&format!("x {address}")), [told]);
+    }
+    assert_eq!(
+        messages("port=22 Port>=8000"),
+        [
+            "`port=22` is looked for in responses; to ask the field, write `port:22`",
+            "`Port>=8000` is looked for in responses; to ask the field, write `Port:>=8000`"
+        ]
+    );
+    assert_eq!(messages("\u{201c}x y\u{201d}").len(), 2);
+    for fine in ["\"192.0.2.1\"", "1.2.3", "a=b", "port=", "net:192.0.2.1", "x/24"] {
+        assert_eq!(messages(fine), [""; 0], "{fine}");
+    }
     assert_eq!(warnings("a or b"), [(2..4, "`or` in lower case is a word; the operator is `OR`".to_owned())]);
     assert_eq!(warnings("a \"or\" b"), []);
     let stars = warnings("city:\"San D*\"");

@@ -99,7 +99,7 @@ impl Search {
         let skipped = self.skip as u64;
         let last = skipped.saturating_add(shown);
         match (total, shown) {
-            (0, _) => say("nothing matches"),
+            (0, _) => say("nothing matches; --explain says how the query was understood"),
             (_, 0) => say(format_args!("none of {total} shown: --skip {skipped} leaves them all out")),
             _ if last < total => {
                 say(format_args!("{shown} of {total} shown; --limit 0 shows all, --skip {last} goes on"));
