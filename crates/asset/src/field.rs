@@ -120,7 +120,7 @@ fields! {
     Product "product" [] Kind::Text, facet one, "Product name.", "product:Kubernetes";
     Fingerprint "fingerprint" [] Kind::Keyword, facet one, "Identifier of the deciding fingerprint.", "fingerprint:kubernetes-apiserver";
     Version "version" [] Kind::Keyword, facet one, "Version as the product tells it.", "version:1.20*";
-    Cpe "cpe" ["cpe23"] Kind::Keyword, facet many, "CPE 2.3 name.", "cpe:cpe\\:2.3\\:a\\:docker*";
+    Cpe "cpe" ["cpe23"] Kind::Keyword, facet many, "CPE 2.3 name; one of CPE 2.2 stands for all that begin so.", "cpe:\"cpe:/a:docker:docker\"";
     Os "os" [] Kind::Text, facet one, "Operating system, where the product tells it.", "os:linux";
     Exposure "exposure" [] Kind::Ladder(&Exposure::WORDS), facet one, "How far the door opens.", "exposure:>=readable";
     Severity "severity" [] Kind::Ladder(SEVERITIES), facet one, "How bad that is.", "severity:high,critical";
@@ -159,7 +159,7 @@ fields! {
     SslSubjectCn "ssl.cert.subject.cn" ["tls.subject"] Kind::Text, facet one, "Common name of the certificate.", "ssl.cert.subject.cn:kube-apiserver";
     SslIssuerCn "ssl.cert.issuer.cn" ["tls.issuer"] Kind::Text, facet one, "Common name of the issuer.", "ssl.cert.issuer.cn:kubernetes";
     SslSan "ssl.cert.san" ["tls.san"] Kind::Text, facet many, "Alternative names of the certificate.", "ssl.cert.san:\"kubernetes.default.svc\"";
-    SslSerial "ssl.cert.serial" [] Kind::Keyword, facet one, "Serial number, hexadecimal.", "ssl.cert.serial:03E8";
+    SslSerial "ssl.cert.serial" [] Kind::Keyword, facet one, "Serial number, hexadecimal; digits alone also decimal, as Shodan's.", "ssl.cert.serial:03E8";
     SslFingerprint "ssl.cert.fingerprint" ["tls.fingerprint"] Kind::Keyword, facet many, "SHA-256 or SHA-1 of the certificate.", "ssl.cert.fingerprint:9f86*";
     SslSignatureAlgorithm "ssl.cert.alg" [] Kind::Keyword, facet one, "Signature algorithm.", "ssl.cert.alg:sha256WithRSAEncryption";
     SslKeyType "ssl.cert.pubkey.type" [] Kind::Keyword, facet one, "Key type.", "ssl.cert.pubkey.type:rsa";

@@ -74,6 +74,10 @@ fn write_test(out: &mut String, field: Field, test: &Test, in_list: bool) {
     let _ = match test {
         Test::Exists => write!(out, "*"),
         Test::Whole(text) if field.info().kind == Kind::Text => write_whole_text(out, text),
+        // Digits alone would be read as a decimal number as well.
+        Test::Whole(text) if field == Field::SslSerial && text.bytes().all(|b| b.is_ascii_digit()) => {
+            write_whole_text(out, text)
+        }
         Test::Whole(text) => write_keyword(out, text),
         Test::WholePattern(pattern) => write_pattern(out, &pattern.glob),
         Test::WordPattern(Pattern { glob }) => write_pattern(out, &recomposed(glob)),

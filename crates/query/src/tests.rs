@@ -103,6 +103,18 @@ fn keyword_and_text_fields() {
     check("asn:as151*", "asn:as151*");
     check("country:de,FR", "country:de,fr");
     check("ssl.cert.fingerprint:AA:BB:CC", "ssl.cert.fingerprint:aabbcc");
+    check("ssl.cert.serial:03E8", "ssl.cert.serial:3e8");
+    check("ssl.cert.serial:00:00", "ssl.cert.serial:=\"0\"");
+    check("ssl.cert.serial:=\"0146473198\"", "ssl.cert.serial:=\"146473198\"");
+    check("ssl.cert.serial:146473198", "ssl.cert.serial:=\"146473198\",8bb00ee");
+    check("ssl.cert.serial:16,7", "ssl.cert.serial:=\"16\",=\"10\",=\"7\"");
+    check(
+        "ssl.cert.serial:1461501637330902918203684832716283019655932542975",
+        "ssl.cert.serial:=\"1461501637330902918203684832716283019655932542975\",ffffffffffffffffffffffffffffffffffffffff",
+    );
+    check("cpe:\"cpe:/a:Docker:docker\"", "cpe:cpe:2.3:a:docker:docker:*");
+    check("cpe:cpe:/a::engine:20.1?", "cpe:cpe:/a::engine:20.1?");
+    check("cpe:\"cpe:/a::x*:\"", "cpe:cpe:2.3:a:*:x\\*:*");
     check("transport:TCP", "transport:tcp");
     check("version:1.2-3", "version:1.2-3");
     check("os:*", "os:*");

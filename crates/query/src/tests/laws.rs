@@ -52,7 +52,8 @@ fn keyword(field: Field) -> BoxedStrategy<Test> {
     match field {
         Field::Asn => any::<u32>().prop_map(|n| Test::Whole(format!("as{n}"))).boxed(),
         Field::Country => "[a-z]{2}".prop_map(Test::Whole).boxed(),
-        Field::SslFingerprint | Field::SslSerial => "[0-9a-f]{1,64}".prop_map(Test::Whole).boxed(),
+        Field::SslFingerprint => "[0-9a-f]{1,64}".prop_map(Test::Whole).boxed(),
+        Field::SslSerial => "[1-9a-f][0-9a-f]{0,39}|[1-9][0-9]{0,20}|0".prop_map(Test::Whole).boxed(),
         _ => prop_oneof![
             hard_text().prop_map(|text| Test::Whole(token::fold(&text))),
             glob(PUNCTUATED, field == Field::Domain).prop_map(Test::WholePattern),

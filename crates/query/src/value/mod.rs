@@ -26,8 +26,8 @@ pub(crate) struct Context<'a> {
     pub(crate) warnings: &'a mut Vec<Warning>,
 }
 
-/// The tests that `values` mean for `field`; as many as there are values, or more for quoted lists, or
-/// fewer for positions.
+/// The tests that `values` mean for `field`; as many as there are values, or more for quoted lists and serial
+/// numbers, or fewer for positions.
 pub(crate) fn tests(
     field: Field,
     values: Vec<Value>,
@@ -51,6 +51,13 @@ pub(crate) fn tests(
         }
         for part in value.split() {
             tests.push(test(field, &part, context)?);
+            if field == Field::SslSerial
+                && part.sign.is_none()
+                && let Some(serial) = words::hexadecimal(&part.text()).map(Test::Whole)
+                && !tests.contains(&serial)
+            {
+                tests.push(serial);
+            }
         }
     }
     Ok(tests)

@@ -24,11 +24,62 @@ pub(super) fn keyword(query: &str, field: Field, value: &Value) -> Result<Test, 
         return pattern(query, field, value).map(Test::WholePattern);
     }
     let text = value.text();
+    if field == Field::Cpe
+        && let Some(pattern) = cpe22(&token::fold(&text))
+    {
+        return Ok(Test::WholePattern(pattern));
+    }
     if text.is_empty() {
         return Err(QueryError::new(QueryErrorKind::MissingValue, query, value.span.clone(), "a value")
             .hint("write `\\,` for a comma that belongs to the value"));
     }
     normal(query, field, value, token::fold(&text)).map(Test::Whole)
+}
+
+/// What a name of CPE 2.2 (`cpe:/a:docker:docker`, as Shodan's `cpe`) means for names of CPE 2.3, as they are
+/// kept: all that begin with these parts. None for other text.
+fn cpe22(folded: &str) -> Option<Pattern> {
+    let mut glob = String::from("cpe:2.3");
+    for part in folded.strip_prefix("cpe:/")?.trim_end_matches(':').split(':') {
+        glob.push(':');
+        if part.is_empty() {
+            glob.push('*');
+        }
+        for c in part.chars() {
+            if matches!(c, '*' | '?' | '\\') {
+                glob.push('\\');
+            }
+            glob.push(c);
+        }
+    }
+    glob.push_str(":*");
+    (glob.len() <= PATTERN_BYTES_MAX).then_some(Pattern { glob })
+}
+
+/// A decimal number, as Shodan's `ssl.cert.serial` takes it, in lower-case hexadecimal digits; none for other
+/// text, and for numbers longer than a serial number can be.
+///
+/// Source: RFC 5280, section 4.1.2.2 (at most 20 octets, which are 49 decimal digits).
+pub(super) fn hexadecimal(text: &str) -> Option<String> {
+    const DIGITS_MAX: usize = 49;
+    if text.is_empty() || text.len() > DIGITS_MAX || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Least significant first, each below 16.
+    let mut digits: Vec<u32> = Vec::new();
+    for decimal in text.bytes() {
+        let mut carry = u32::from(decimal - b'0');
+        for digit in &mut digits {
+            carry += *digit * 10;
+            *digit = carry % 16;
+            carry /= 16;
+        }
+        if carry > 0 {
+            digits.push(carry);
+        }
+    }
+    let hexadecimal: String = digits.iter().rev().filter_map(|digit| char::from_digit(*digit, 16)).collect();
+    Some(if hexadecimal.is_empty() { "0".to_owned() } else { hexadecimal })
 }
 
 /// Brings a folded value to the form it is stored in, and refuses what no record can hold.
@@ -49,7 +100,13 @@ fn normal(query: &str, field: Field, value: &Value, text: String) -> Result<Stri
             );
             Err(error.hint("to search by name, ask `country_name:`"))
         }
-        Field::SslFingerprint | Field::SslSerial => Ok(text.replace(':', "")),
+        Field::SslFingerprint => Ok(text.replace(':', "")),
+        Field::SslSerial => {
+            let digits = text.replace(':', "");
+            // Stored without zeros in front.
+            let told = digits.trim_start_matches('0');
+            Ok(if told.is_empty() { digits.chars().take(1).collect() } else { told.to_owned() })
+        }
         _ => match closed_words(field) {
             Some(words) if !words.contains(&text.as_str()) => {
                 let expected = format!("a word of `{}`: {}", field.name(), words.join(", "));
