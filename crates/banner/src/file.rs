@@ -16,6 +16,10 @@ pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// seconds.
 pub const SKIPPED_BYTES_MAX: u64 = 1 << 30;
 
+/// How much longer a banner can be written than it was read: a two-byte control character becomes six bytes,
+/// and a title is written twice.
+const GROWTH_MAX: usize = 8;
+
 /// Empty lines in a row before a file is given up: a bomb of line feeds costs time, not memory.
 pub const BLANK_LINES_MAX: u32 = 10_000;
 
@@ -52,6 +56,13 @@ pub enum FileError {
         /// Line number, from 1.
         line: u64,
     },
+    /// A line that fits would be too long when it is written again, with everything neutralised; the lines after
+    /// it can still be read.
+    #[error("line {line}: would be longer than {LINE_BYTES_MAX} bytes when exported")]
+    Unwritable {
+        /// Line number, from 1.
+        line: u64,
+    },
     /// A line does not end; reading stops.
     #[error("line {line}: longer than {SKIPPED_BYTES_MAX} bytes")]
     Endless {
@@ -78,7 +89,10 @@ pub enum FileError {
 impl FileError {
     /// True when no line after this one can be read.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Line { .. } | Self::NotUtf8 { .. } | Self::TooLong { .. })
+        !matches!(
+            self,
+            Self::Line { .. } | Self::NotUtf8 { .. } | Self::TooLong { .. } | Self::Unwritable { .. }
+        )
     }
 }
 
@@ -212,9 +226,22 @@ impl<'r> Reader<'r> {
         let text = std::str::from_utf8(&self.buffer)
             .map_err(|e| FileError::NotUtf8 { line, byte: e.valid_up_to() })?;
         let (seen, last_seen) = read(text.trim()).map_err(|source| FileError::Line { line, source })?;
+        // One banner that cannot be exported would keep all others from it.
+        if self.buffer.len() > LINE_BYTES_MAX / GROWTH_MAX && !is_writable(&seen) {
+            return Err(FileError::Unwritable { line });
+        }
         self.again = last_seen.map(|time| Observation { time, ..seen.clone() });
         Ok(seen)
     }
+}
+
+/// Whether an observation can be written in one line.
+fn is_writable(seen: &Observation) -> bool {
+    let (id, time) = (u64::MAX, seen.time);
+    let observation = seen.clone();
+    let record =
+        Record { id, first_seen: time, last_seen: time, times_seen: u32::MAX, latest: true, observation };
+    json::to_string(&to_banner(&record)).is_ok_and(|line| line.len() <= LINE_BYTES_MAX)
 }
 
 impl Iterator for Reader<'_> {

@@ -259,7 +259,7 @@ fn place(banner: &Object<'_>, keep_empty: bool) -> Option<Place> {
 
 fn network(banner: &Object<'_>, keep_empty: bool) -> Option<Network> {
     let asn = banner.text("asn");
-    let number = asn.and_then(|asn| asn.raw().trim_start_matches("AS").parse().ok());
+    let number = asn.and_then(|asn| asn.raw().trim_start_matches(['A', 'S', 'a', 's']).parse().ok());
     let network = Network { asn: number, org: banner.text("org"), isp: banner.text("isp") };
     (keep_empty || network != Network::default()).then_some(network)
 }

@@ -237,6 +237,19 @@ fn a_line_that_is_too_long_does_not_hide_those_after_it() {
 }
 
 #[test]
+fn what_could_not_be_exported_is_refused_at_the_door() {
+    let banner = |data: String| {
+        format!(r#"{{"ip_str":"192.0.2.1","port":1,"timestamp":"2021-01-22T08:49:35","data":"{data}"}}"#)
+    };
+    let many = LINE_BYTES_MAX / 4;
+    let lines =
+        [banner("\u{202e}".repeat(many)), banner("\u{e9}".repeat(many)), FOREIGN.to_owned()].join("\n");
+    let lines = read(lines.as_bytes());
+    assert!(matches!(&lines[0], Err(e @ FileError::Unwritable { line: 1 }) if !e.is_fatal()));
+    assert!(lines[1].is_ok() && lines[2].is_ok());
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_the_first_line() {
     let lines = read(format!("\u{feff}{FOREIGN}\n\u{feff}{FOREIGN}\n").as_bytes());
     assert!(lines[0].is_ok(), "{lines:?}");
