@@ -1,9 +1,14 @@
 use std::net::IpAddr;
 
 use nightlatch_asset::Text;
+use nightlatch_untrusted::is_dangerous;
 
 /// The release of the public suffix list that is compiled in, as `crate version`.
 pub const SUFFIX_LIST: &str = "psl 2.1.247";
+
+/// When that release was published, by the registry's index (`pubtime`). The crate does not say of what day
+/// its list is; a release is made soon after the list changes.
+pub const SUFFIX_LIST_RELEASED: &str = "2026-11-05";
 
 /// Longest host name, RFC 1035, section 2.3.4.
 const NAME_BYTES_MAX: usize = 253;
@@ -26,7 +31,13 @@ pub fn domains_of<'a>(names: impl IntoIterator<Item = &'a Text>) -> Vec<Text> {
 
 fn domain_of(name: &str) -> Option<Text> {
     let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
-    let plausible = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    // Letters of many scripts are written with marks, which are not alphanumeric: of what is no ASCII, only what
+    // no name can hold is refused.
+    let plausible = |c: char| match c {
+        '.' | '-' | '_' => true,
+        _ if c.is_ascii() => c.is_ascii_alphanumeric(),
+        _ => !is_dangerous(c) && !c.is_whitespace(),
+    };
     if name.len() > NAME_BYTES_MAX || name.parse::<IpAddr>().is_ok() || !name.chars().all(plausible) {
         return None;
     }
@@ -49,6 +60,10 @@ mod tests {
             ("a.b.example.co.uk", Some("example.co.uk")),
             ("a.user.github.io", Some("user.github.io")),
             ("食狮.公司.cn", Some("食狮.公司.cn")),
+            ("www.ร้าน.องค์กร.ไทย", Some("ร้าน.องค์กร.ไทย")),
+            ("a.example.சிங்கப்பூர்", Some("example.சிங்கப்பூர்")),
+            ("a.\u{202e}example.com", None),
+            ("a.ex\u{a0}ample.com", None),
             ("com", None),
             ("co.uk", None),
             ("printer.lan", None),
@@ -75,6 +90,10 @@ mod tests {
     fn the_release_named_is_the_one_compiled_in() {
         let lock = include_str!("../../../Cargo.lock");
         let (name, version) = SUFFIX_LIST.split_once(' ').unwrap();
-        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")), "update SUFFIX_LIST");
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")),
+            "update SUFFIX_LIST and SUFFIX_LIST_RELEASED"
+        );
+        assert!(SUFFIX_LIST_RELEASED.parse::<jiff::civil::Date>().is_ok());
     }
 }

@@ -12,7 +12,7 @@ pub mod ptr;
 mod ranges;
 
 pub use config::{CloudFile, Config};
-pub use domains::{SUFFIX_LIST, domains_of};
+pub use domains::{SUFFIX_LIST, SUFFIX_LIST_RELEASED, domains_of};
 pub use enricher::{Dating, Enricher, FileKind, Loaded};
 pub use error::EnrichError;
 pub use mmdb::{DATABASE_BYTES_MAX, Database};
