@@ -74,14 +74,16 @@ impl Enricher {
                 continue;
             }
             let (bytes, _) = read(path, DATABASE_BYTES_MAX)?;
-            enricher.databases.push(Database::from_bytes(path, bytes)?);
+            let packed = compression(&bytes);
+            let database = Database::from_bytes(path, bytes).map_err(|e| compressed(path, packed, e))?;
+            enricher.databases.push(database);
         }
         for cloud in &config.cloud {
             let (bytes, written) = read(&cloud.file, RANGES_BYTES_MAX)?;
-            let file = enricher
-                .ranges
-                .add(&cloud.provider, &bytes)
-                .map_err(|source| EnrichError::Ranges { path: cloud.file.clone(), source })?;
+            let file = enricher.ranges.add(&cloud.provider, &bytes).map_err(|source| {
+                let error = EnrichError::Ranges { path: cloud.file.clone(), source };
+                compressed(&cloud.file, compression(&bytes), error)
+            })?;
             enricher.range_files.push((cloud.file.clone(), file, written));
         }
         enricher.ranges.seal();
@@ -181,8 +183,9 @@ fn age(built: Option<(Timestamp, Dating)>, now: Timestamp) -> Option<SignedDurat
 fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Option<Timestamp>), EnrichError> {
     let failed = |source| EnrichError::Read { path: path.to_owned(), source };
     let too_large = |bytes| EnrichError::TooLarge { path: path.to_owned(), bytes, bytes_max };
-    if fs::metadata(path).map_err(failed)?.is_dir() {
-        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    // Asked before it is opened: opening a pipe waits for somebody to write into it, and a device never ends.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(EnrichError::NoFile { path: path.to_owned() });
     }
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -190,11 +193,29 @@ fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Option<Timestamp>), Enr
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // A pipe or device has no length to believe; the reading itself is bounded.
+    // The file may grow meanwhile; the reading itself is bounded.
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > bytes_max {
         return Err(too_large(bytes.len() as u64));
     }
     let written = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     Ok((bytes, written))
+}
+
+/// The better reason why a file cannot be read: it is packed. Asked only then, so that chance cannot refuse a
+/// sound file.
+fn compressed(path: &Path, packed: Option<&'static str>, error: EnrichError) -> EnrichError {
+    packed.map_or(error, |format| EnrichError::Compressed { path: path.to_owned(), format })
+}
+
+/// What a file is packed with, by its first bytes; providers offer `.mmdb.gz`, `.tar.gz` and `.zip`.
+fn compression(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [b'P', b'K', 3, 4, ..] => Some("zip"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        [b'B', b'Z', b'h', ..] => Some("bzip2"),
+        _ => None,
+    }
 }

@@ -25,6 +25,20 @@ pub enum EnrichError {
         /// The limit.
         bytes_max: u64,
     },
+    /// A pipe, a device or a folder: nothing that has an end and stays the same.
+    #[error("{path} is no regular file")]
+    NoFile {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// As it is offered for download, not as it is used.
+    #[error("{path} is compressed ({format}); unpack it, and name the file inside")]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// Such as `gzip`.
+        format: &'static str,
+    },
     /// Not a MaxMind database, or a damaged one.
     #[error("{path} is no MaxMind database (.mmdb), or a damaged one: {what}; download it again")]
     Database {
@@ -36,7 +50,7 @@ pub enum EnrichError {
     /// A MaxMind database without a field that we know.
     #[error(
         "{path} ({kind}) holds no place and no network in a known layout; \
-         expected GeoLite2, GeoIP2, DB-IP or IPinfo"
+         expected GeoLite2, GeoIP2, DB-IP, IPinfo or ip-location-db"
     )]
     Layout {
         /// The file.

@@ -1,7 +1,8 @@
-//! MaxMind-format databases in the field layouts of GeoLite2/GeoIP2, DB-IP and IPinfo.
+//! MaxMind-format databases in the field layouts of GeoLite2/GeoIP2, DB-IP, IPinfo and ip-location-db.
 
 mod entry;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,7 +82,25 @@ impl Database {
     /// # Errors
     /// [`EnrichError::Database`].
     pub fn verify(&self) -> Result<(), EnrichError> {
+        // The reader's own check refuses a file without a description, which sound files of ip-location-db
+        // lack; those are held to what a lookup relies on.
+        if self.reader.metadata().description.is_empty() {
+            return self.verify_entries();
+        }
         self.reader.verify().map_err(|e| damaged(&self.path, &e))
+    }
+
+    /// Walks the whole tree and decodes every entry, each once.
+    fn verify_entries(&self) -> Result<(), EnrichError> {
+        let mut seen = HashSet::new();
+        let networks = self.reader.networks(WithinOptions::default()).map_err(|e| damaged(&self.path, &e))?;
+        for network in networks {
+            let found = network.map_err(|e| damaged(&self.path, &e))?;
+            if found.offset().is_none_or(|offset| seen.insert(offset)) {
+                found.decode::<Entry>().map_err(|e| damaged(&self.path, &e))?;
+            }
+        }
+        Ok(())
     }
 
     /// The file.

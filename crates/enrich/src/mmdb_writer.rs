@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const STRING: u8 = 2;
 const DOUBLE: u8 = 3;
@@ -14,6 +14,7 @@ const MAP: u8 = 7;
 const UINT64: u8 = 9;
 const ARRAY: u8 = 11;
 const BOOLEAN: u8 = 14;
+const FLOAT: u8 = 15;
 
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 
@@ -23,6 +24,7 @@ pub(crate) struct MmdbWriter {
     built: u64,
     nodes: Vec<[Link; 2]>,
     data: Vec<u8>,
+    bare: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +36,12 @@ enum Link {
 
 impl MmdbWriter {
     pub(crate) fn new(kind: &'static str, built: u64) -> Self {
-        Self { kind, built, nodes: vec![[Link::Empty; 2]], data: Vec::new() }
+        Self { kind, built, nodes: vec![[Link::Empty; 2]], data: Vec::new(), bare: false }
+    }
+
+    /// As ip-location-db writes its files: no description, no languages, coordinates as `float`.
+    pub(crate) fn bare(kind: &'static str, built: u64) -> Self {
+        Self { bare: true, ..Self::new(kind, built) }
     }
 
     /// Blocks must not overlap. JSON integers become `uint32`, other numbers `double`.
@@ -45,7 +52,7 @@ impl MmdbWriter {
             IpAddr::V6(v6) => (v6.into(), length.parse().unwrap()),
         };
         let offset = u32::try_from(self.data.len()).unwrap();
-        encode(entry, &mut self.data);
+        encode(entry, self.bare, &mut self.data);
         let mut node = 0usize;
         for depth in 0..length {
             let side = usize::from(bits >> (127 - depth) & 1 == 1);
@@ -88,10 +95,10 @@ impl MmdbWriter {
 
     /// Readers insist on the integer types of the specification.
     fn metadata(&self, node_count: u32, out: &mut Vec<u8>) {
-        let texts = serde_json::json!({
+        let texts = json!({
             "database_type": self.kind,
-            "description": {"en": "made by a test"},
-            "languages": ["en"],
+            "description": if self.bare { json!({}) } else { json!({"en": "made by a test"}) },
+            "languages": if self.bare { json!([]) } else { json!(["en"]) },
         });
         let integers = [
             ("binary_format_major_version", UINT16, 2),
@@ -103,17 +110,18 @@ impl MmdbWriter {
         ];
         control(MAP, 9, out);
         for (key, value) in texts.as_object().unwrap() {
-            encode(&Value::String(key.clone()), out);
-            encode(value, out);
+            encode(&Value::String(key.clone()), self.bare, out);
+            encode(value, self.bare, out);
         }
         for (key, kind, value) in integers {
-            encode(&Value::String(key.to_owned()), out);
+            encode(&Value::String(key.to_owned()), self.bare, out);
             integer(kind, value, out);
         }
     }
 }
 
-fn encode(value: &Value, out: &mut Vec<u8>) {
+/// - `single`: numbers that are no integers take 4 bytes, not 8.
+fn encode(value: &Value, single: bool, out: &mut Vec<u8>) {
     match value {
         Value::String(text) => {
             control(STRING, text.len(), out);
@@ -121,6 +129,10 @@ fn encode(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Number(number) => match number.as_u64() {
             Some(value) => integer(UINT32, value, out),
+            None if single => {
+                control(FLOAT, 4, out);
+                out.extend((number.as_f64().unwrap() as f32).to_be_bytes());
+            }
             None => {
                 control(DOUBLE, 8, out);
                 out.extend(number.as_f64().unwrap().to_be_bytes());
@@ -129,13 +141,13 @@ fn encode(value: &Value, out: &mut Vec<u8>) {
         Value::Bool(flag) => control(BOOLEAN, usize::from(*flag), out),
         Value::Array(list) => {
             control(ARRAY, list.len(), out);
-            list.iter().for_each(|element| encode(element, out));
+            list.iter().for_each(|element| encode(element, single, out));
         }
         Value::Object(map) => {
             control(MAP, map.len(), out);
             for (key, value) in map {
-                encode(&Value::String(key.clone()), out);
-                encode(value, out);
+                encode(&Value::String(key.clone()), single, out);
+                encode(value, single, out);
             }
         }
         Value::Null => panic!("the format has no null"),

@@ -58,6 +58,19 @@ fn ipinfo() -> MmdbWriter {
         .insert("203.0.113.0/24", &plain)
 }
 
+/// The layout in which ip-location-db offers GeoLite2 and DB-IP; empty texts stand for what is not known.
+fn ip_location_db() -> MmdbWriter {
+    let entry = json!({
+        "city": "Frankfurt", "country_code": "DE", "latitude": 50.1169, "longitude": 8.6837,
+        "postcode": "60313", "state1": "Hesse", "state2": "", "timezone": "Europe/Berlin",
+    });
+    let blank = json!({
+        "city": "", "country_code": "RU", "latitude": 55.7386, "longitude": 37.6068,
+        "postcode": "", "state1": "", "state2": "", "timezone": "Europe/Moscow",
+    });
+    MmdbWriter::bare("city ipv4", BUILT).insert("192.0.2.0/24", &entry).insert("198.51.100.0/24", &blank)
+}
+
 fn database(writer: &MmdbWriter) -> Database {
     Database::from_bytes(Path::new("test.mmdb"), writer.bytes()).unwrap()
 }
@@ -136,6 +149,39 @@ fn the_flat_layout_is_read() {
     let (place, network) = find(&ipinfo(), "203.0.113.1");
     assert_eq!(place, Place::default());
     assert_eq!(network, Network { asn: Some(64501), org: Some("Example AS".into()), isp: None });
+}
+
+#[test]
+fn the_layout_of_ip_location_db_is_read() {
+    let (place, network) = find(&ip_location_db(), "192.0.2.7");
+    let expected = Place {
+        country_code: Some("DE".into()),
+        country_name: None,
+        region: Some("Hesse".into()),
+        city: Some("Frankfurt".into()),
+        postal: Some("60313".into()),
+        latitude: Some(50.1169),
+        longitude: Some(8.6837),
+    };
+    assert_eq!((place, network), (expected, Network::default()));
+    let (place, _) = find(&ip_location_db(), "198.51.100.7");
+    assert_eq!(
+        (place.country_code, place.region, place.city, place.postal),
+        (Some("RU".into()), None, None, None)
+    );
+}
+
+#[test]
+fn a_sound_file_without_a_description_is_no_damaged_one() {
+    let sound = ip_location_db();
+    database(&sound).verify().unwrap();
+    let mut bytes = sound.bytes();
+    // The second entry begins with another map than the tree's end: its first key is no text any more.
+    let at = bytes.windows(13).rposition(|window| window.ends_with(b"country_code")).unwrap() - 12;
+    let key = bytes[at..].iter().position(|byte| *byte == b'c').unwrap() + at;
+    bytes[key - 1] = 0xe1;
+    let damaged = Database::from_bytes(Path::new("x"), bytes).unwrap();
+    assert!(matches!(damaged.verify(), Err(EnrichError::Database { .. })));
 }
 
 #[test]
@@ -252,7 +298,7 @@ fn files_that_cannot_be_used_are_named_with_what_was_expected() {
         "{error}"
     );
     let error = geo(folder.0.path().to_owned());
-    assert!(matches!(&error, EnrichError::Read { .. }), "{error}");
+    assert!(matches!(&error, EnrichError::NoFile { .. }), "{error}");
     let error = geo(folder.write("text.mmdb", b"hello"));
     assert!(
         matches!(&error, EnrichError::Database { .. }) && error.to_string().contains("text.mmdb"),
@@ -274,6 +320,36 @@ fn files_that_cannot_be_used_are_named_with_what_was_expected() {
         error.to_string().contains("aws.json") && source.starts_with("line 2, column"),
         "{error}: {source}"
     );
+}
+
+#[test]
+fn what_never_ends_or_never_begins_is_not_opened() {
+    let folder = Folder::new();
+    let pipe = folder.0.path().join("pipe.mmdb");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    for path in [pipe, PathBuf::from("/dev/zero")] {
+        let geo = Config { geo: vec![path.clone()], ..Config::default() };
+        let cloud = CloudFile { provider: "aws".into(), file: path };
+        for config in [geo, Config { cloud: vec![cloud], ..Config::default() }] {
+            let error = Enricher::open(&config).unwrap_err();
+            assert!(matches!(&error, EnrichError::NoFile { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_packed_file_is_to_be_unpacked_and_not_downloaded_again() {
+    let folder = Folder::new();
+    for (first, format) in [(&b"\x1f\x8b\x08\0"[..], "gzip"), (b"PK\x03\x04", "zip"), (b"\xfd7zXZ\0", "xz")] {
+        let path = folder.write("GeoLite2-City.mmdb.gz", &[first, &[0x55; 100]].concat());
+        let geo = Config { geo: vec![path.clone()], ..Config::default() };
+        let cloud = CloudFile { provider: "aws".into(), file: path };
+        for config in [geo, Config { cloud: vec![cloud], ..Config::default() }] {
+            let error = Enricher::open(&config).unwrap_err().to_string();
+            assert!(error.contains(format) && error.contains("unpack"), "{error}");
+        }
+    }
 }
 
 #[test]

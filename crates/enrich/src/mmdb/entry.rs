@@ -1,4 +1,5 @@
-//! One entry of a database, whatever its layout: nested (GeoLite2, GeoIP2, DB-IP) or flat (IPinfo).
+//! One entry of a database, whatever its layout: nested (GeoLite2, GeoIP2, DB-IP) or flat (IPinfo,
+//! ip-location-db).
 
 use std::fmt;
 
@@ -16,8 +17,9 @@ const LIST_MAX: usize = 4;
 /// zones) is passed over.
 ///
 /// Sources: MaxMind, "GeoIP2 and GeoLite2 databases", whose nested layout DB-IP's files follow; IPinfo,
-/// "Database schema" of IP geolocation, country + ASN, ASN and Lite.
-const KEYS: [&str; 29] = [
+/// "Database schema" of IP geolocation, country + ASN, ASN and Lite; the files that ip-location-db makes of
+/// GeoLite2 and DB-IP (`state1` is the larger of two subdivisions).
+const KEYS: [&str; 31] = [
     "country",
     "city",
     "subdivisions",
@@ -47,6 +49,8 @@ const KEYS: [&str; 29] = [
     "region_name",
     "zip",
     "lon",
+    "state1",
+    "postcode",
 ];
 
 /// An entry, reduced to the keys that are read.
@@ -83,9 +87,16 @@ impl Entry {
                 &["region_code"],
                 &["region"],
                 &["region_name"],
+                &["state1"],
             ])),
             city: text(self.first(&[&["city", "names", "en"], &["city"]])),
-            postal: text(self.first(&[&["postal", "code"], &["postal_code"], &["postal"], &["zip"]])),
+            postal: text(self.first(&[
+                &["postal", "code"],
+                &["postal_code"],
+                &["postal"],
+                &["zip"],
+                &["postcode"],
+            ])),
             latitude: self.degrees(&[&["location", "latitude"], &["latitude"], &["lat"]], 90.0),
             longitude: self.degrees(&[&["location", "longitude"], &["longitude"], &["lng"], &["lon"]], 180.0),
         }
