@@ -277,6 +277,33 @@ pub fn tls_garbage(visit: &mut Visit) -> io::Result<()> {
     visit.close()
 }
 
+/// Sends back whatever it is sent.
+pub fn echo(visit: &mut Visit) -> io::Result<()> {
+    visit.stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut heard = [0; 16 << 10];
+    loop {
+        let length = visit.stream.read(&mut heard)?;
+        if length == 0 {
+            return Ok(());
+        }
+        visit.send(&heard[..length])?;
+    }
+}
+
+/// Greets in TLS 1.2 and shows a chain of certificates that fills a message of 16 MB, the largest there is.
+pub fn endless_chain(visit: &mut Visit) -> io::Result<()> {
+    visit.request()?;
+    let hello = [&[2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0xc0, 0x2f, 0]].concat();
+    visit.send(&[&[0x16, 3, 3, 0, 42][..], &hello].concat())?;
+    visit.send(b"\x16\x03\x03\0\x07\x0b\xff\xff\xfe\xff\xff\xfb")?;
+    // One certificate a record: its length, and a sequence as long as it says.
+    let record = [&b"\x16\x03\x03\x10\x03\0\x10\0\x30\x82\x0f\xfc"[..], &[0; 4092]].concat();
+    for _ in 0..4095 {
+        visit.send(&record)?;
+    }
+    visit.hold()
+}
+
 /// Sends everybody on to another path, for ever.
 pub fn endless_redirects(visit: &mut Visit) -> io::Result<()> {
     loop {

@@ -97,6 +97,20 @@ fn sends_tls_garbage() {
 }
 
 #[test]
+fn sends_back_what_it_is_sent() {
+    let (server, scan) = endure(hostile::echo);
+    assert_eq!(scan.of(server.address)["protocol"], "tcp", "our own hello is no TLS of the server's");
+}
+
+#[test]
+fn shows_a_chain_of_16_mb() {
+    let (server, scan) = endure(hostile::endless_chain);
+    let observation = scan.of(server.address);
+    assert_eq!(observation["protocol"], "tls", "{observation:#}");
+    assert_eq!(observation["tls"]["version"], "TLSv1.2", "{observation:#}");
+}
+
+#[test]
 fn redirects_for_ever() {
     let (server, _) = endure(hostile::endless_redirects);
     assert!(server.requests() <= CONNECTIONS_MAX, "{} requests", server.requests());

@@ -61,6 +61,9 @@ pub fn error_text(error: &Error) -> String {
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => "not tls",
+        Error::InvalidMessage(
+            InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge,
+        ) => "message too large",
         Error::InvalidMessage(_) => "malformed message",
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
             "unexpected message"

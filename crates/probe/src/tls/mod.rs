@@ -5,7 +5,7 @@
 //! client that relies on the peer: it writes down what is shown. Then
 //!
 //! - after a handshake that completed: [`facts`];
-//! - after one that did not: [`failed_facts`], with [`error_text`] as the reason, and [`legacy`] to see what
+//! - after one that did not, unless it [`is_foreign`]: [`failed_facts`], with [`error_text`] as the reason, and [`legacy`] to see what
 //!   the server speaks instead;
 //! - when the first read fails: [`after_refusal`], because in TLS 1.3 a server that demands a client
 //!   certificate says so only after the handshake.
@@ -23,7 +23,7 @@ pub use certificate::{
 };
 pub use config::{Alpn, ConfigError, Recorder, client_config};
 pub use facts::{facts, failed_facts};
-pub use refusal::{Ended, after_refusal};
+pub use refusal::{Ended, after_refusal, is_foreign};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@ use std::io;
 
 use nightlatch_asset::{ClientCertificate, Failure, Tls};
 use nightlatch_untrusted::Text;
-use rustls::{AlertDescription, Error};
+use rustls::{AlertDescription, Error, HandshakeType, InvalidMessage};
 
 use super::error_text;
 
@@ -33,6 +33,25 @@ impl From<&io::Error> for Ended {
             ) => Ended::Reset,
             (None, _) => Ended::Other,
         }
+    }
+}
+
+/// Whether a first handshake that failed like this was none: bytes that are no record, or our own hello, as
+/// a server that echoes sends it back. Whatever else fails comes from a peer that speaks TLS, be its messages
+/// larger than any client takes, or wrong.
+pub fn is_foreign(error: &Error) -> bool {
+    use InvalidMessage as Invalid;
+    match error {
+        Error::InvalidMessage(message) => matches!(
+            message,
+            Invalid::InvalidContentType
+                | Invalid::UnknownProtocolVersion
+                | Invalid::MessageTooLarge
+                | Invalid::MessageTooShort
+                | Invalid::InvalidEmptyPayload
+        ),
+        Error::InappropriateHandshakeMessage { got_type, .. } => *got_type == HandshakeType::ClientHello,
+        _ => false,
     }
 }
 

@@ -113,3 +113,31 @@ fn plain_text_on_a_tls_port_is_told() {
     assert_eq!(error_text(&error), "not tls");
     assert_eq!(failed_facts(&recorder, &error).failure, Some(Text::from("not tls")));
 }
+
+/// The error of a client that sends its hello and gets `answer` of it.
+fn failure_on(answer: impl FnOnce(Vec<u8>) -> Vec<u8>) -> rustls::Error {
+    let name = ServerName::try_from("192.0.2.1").unwrap();
+    let config = client_config(&Recorder::new(), Alpn::Http1).unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    let answer = answer(hello);
+    let mut unread = answer.as_slice();
+    client.read_tls(&mut unread).unwrap();
+    client.process_new_packets().unwrap_err()
+}
+
+#[test]
+fn an_echo_and_plain_text_are_no_tls_but_a_message_too_large_is() {
+    assert!(is_foreign(&failure_on(|hello| hello)));
+    assert!(is_foreign(&failure_on(|_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())));
+    assert!(is_foreign(&failure_on(|_| b"\x16\x03\x03\xff\xffnoise".to_vec())));
+    // A hello, and a certificate message of 16 MB.
+    let hello = [&[2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0xc0, 0x2f, 0]].concat();
+    let messages = [hello, vec![11, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xfb, 0, 0x10, 0]].concat();
+    let record = [&[0x16, 3, 3, 0, messages.len() as u8][..], &messages].concat();
+    let error = failure_on(|_| record);
+    assert!(!is_foreign(&error), "{error:?}");
+    assert_eq!(error_text(&error), "message too large");
+    assert!(!is_foreign(&failure_on(|_| b"\x15\x03\x03\0\x02\x02\x28".to_vec())));
+}

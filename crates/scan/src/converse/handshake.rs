@@ -58,8 +58,8 @@ pub(super) async fn current(
     };
     let ended = Ended::from(&error);
     match &ended {
-        // Bytes that are no record at all: somebody else lives here.
-        Ended::Tls(rustls::Error::InvalidMessage(_)) if recorder.chain().is_empty() => {
+        // Somebody else lives here.
+        Ended::Tls(reason) if recorder.chain().is_empty() && tls::is_foreign(reason) => {
             (Err(Failure::Foreign(Vec::new())), None)
         }
         Ended::Tls(reason) => {

@@ -13,6 +13,10 @@ pub const FLIGHT_BYTES_MAX: usize = 192 * 1024;
 /// What [`Tls::failure`] says when the handshake could be read but not completed.
 pub const NOT_COMPLETED: &str = "not completed: only obsolete versions or cipher suites";
 
+/// What [`Tls::failure`] says when the server's hello could be read and what follows could not: a certificate
+/// of megabytes, say.
+pub const NOT_READ: &str = "not completed: what follows the hello cannot be read, or is too large";
+
 /// Largest record: 2^14 bytes and 2048 for what compression and encryption may add. RFC 5246, section 6.2.
 const RECORD_BYTES_MAX: usize = (1 << 14) + 2048;
 
@@ -102,13 +106,18 @@ impl Flight {
         } else {
             ClientCertificate::NotRequested
         };
+        let failure = match (self.alert, self.end) {
+            (Some(alert), _) => Text::new(alert_text(alert)),
+            (None, Some(End::Malformed)) => Text::from(NOT_READ),
+            (None, _) => Text::from(NOT_COMPLETED),
+        };
         Ok(Tls {
             version: Text::from(version_name(hello.minor_version)),
             cipher: Some(Text::new(suite)),
             alpn: None,
             client_certificate,
             chain: chain(&self.chain),
-            failure: Some(self.alert.map_or_else(|| Text::from(NOT_COMPLETED), |a| Text::new(alert_text(a)))),
+            failure: Some(failure),
         })
     }
 
@@ -288,6 +297,13 @@ mod tests {
         foreign(b"\x16\x03\x01\xff\xff");
         assert_eq!(read(b"", 1, Stopped::Timeout), Err(Failure::Timeout));
         assert_eq!(read(b"\x16\x03", 1, Stopped::Reset), Err(Failure::Reset));
+    }
+
+    #[test]
+    fn a_certificate_of_megabytes_is_not_mistaken_for_an_old_server() {
+        let huge = [&TLS12[..5 + 0x51], &[22, 3, 3, 0, 4, 11, 0xff, 0xff, 0xfe]].concat();
+        let tls = read(&huge, 7, Stopped::Enough).unwrap();
+        assert_eq!((tls.version.raw(), tls.failure), ("TLSv1.2", Some(Text::from(NOT_READ))));
     }
 
     #[test]

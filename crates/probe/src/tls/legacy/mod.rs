@@ -13,6 +13,6 @@ mod flight;
 mod hello;
 mod suite;
 
-pub use flight::{FLIGHT_BYTES_MAX, Flight, NOT_COMPLETED, Progress};
+pub use flight::{FLIGHT_BYTES_MAX, Flight, NOT_COMPLETED, NOT_READ, Progress};
 pub use hello::{Offer, hello};
 pub use suite::suite_name;
