@@ -20,6 +20,9 @@ pub const DATABASE_BYTES_MAX: u64 = 4 << 30;
 /// Stretches of address space looked at to learn whether the layout is known.
 const SAMPLE_MAX: usize = 4096;
 
+/// Stretches of address space for each node of a tree, at most: two links, and room for an aliased IPv4 part.
+const STRETCHES_PER_NODE_MAX: u64 = 3;
+
 /// Columns of foreign text that an error message or a status line repeats.
 const QUOTED_COLUMNS_MAX: usize = 120;
 
@@ -92,11 +95,19 @@ impl Database {
 
     /// Walks the whole tree and decodes every entry, each once.
     fn verify_entries(&self) -> Result<(), EnrichError> {
+        // Nodes that share their children make a small file of a tree without end.
+        let stretches_max = self.nodes().saturating_mul(STRETCHES_PER_NODE_MAX);
         let mut seen = HashSet::new();
-        let networks = self.reader.networks(WithinOptions::default()).map_err(|e| damaged(&self.path, &e))?;
-        for network in networks {
-            let found = network.map_err(|e| damaged(&self.path, &e))?;
-            if found.offset().is_none_or(|offset| seen.insert(offset)) {
+        // Empty stretches are counted as well: there may be nothing else.
+        let options = WithinOptions::default().include_networks_without_data();
+        let stretches = self.reader.networks(options).map_err(|e| damaged(&self.path, &e))?;
+        for (nth, stretch) in (1..).zip(stretches) {
+            if nth > stretches_max {
+                let what = "its tree has more ends than its nodes allow".to_owned();
+                return Err(EnrichError::Database { path: self.path.clone(), what });
+            }
+            let found = stretch.map_err(|e| damaged(&self.path, &e))?;
+            if found.offset().is_some_and(|offset| seen.insert(offset)) {
                 found.decode::<Entry>().map_err(|e| damaged(&self.path, &e))?;
             }
         }

@@ -185,6 +185,19 @@ fn a_sound_file_without_a_description_is_no_damaged_one() {
 }
 
 #[test]
+fn a_tree_without_end_ends() {
+    // 128 nodes, each of which leads to the next on both sides: 2^128 ends.
+    let entry = json!({"country_code": "DE"});
+    let mut bytes = MmdbWriter::bare("x", BUILT).insert("::/128", &entry).bytes();
+    for node in 0..127u32 {
+        let next = (node + 1).to_be_bytes();
+        bytes[node as usize * 8..][..8].copy_from_slice(&[next, next].concat());
+    }
+    let endless = Database::from_bytes(Path::new("x"), bytes).unwrap();
+    assert!(matches!(endless.verify(), Err(EnrichError::Database { .. })));
+}
+
+#[test]
 fn what_the_file_does_not_know_is_absent() {
     assert_eq!(database(&city()).lookup("203.0.113.1".parse().unwrap()), None);
     assert_eq!(database(&city()).lookup("2001:db8::1".parse().unwrap()), None);
