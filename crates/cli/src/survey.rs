@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use nightlatch_asset::{Observation, Record, RunId, Severity};
-use nightlatch_enrich::Enricher;
+use nightlatch_enrich::{Enricher, Loaded};
 use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{
@@ -17,6 +17,7 @@ use nightlatch_scan::{
     converse::{Conversation, Limit, Prober},
 };
 use nightlatch_store::Store;
+use nightlatch_untrusted::terminal;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -83,7 +84,7 @@ impl Survey<'_> {
         runtime: &Runtime,
     ) -> Result<Found, Failure> {
         let config = Config::read(data)?;
-        let enricher = config.enricher()?;
+        let enricher = Arc::new(config.enricher()?);
         let names = Arc::new(Names::new(config.names.resolver()?));
         let store = self.session.writer_of(data)?;
         let hash_key = secret::secret(data)?;
@@ -107,7 +108,7 @@ impl Survey<'_> {
         let (scope, progress, cancel) = (plan.scope.clone(), Arc::new(Progress::new()), Cancel::new());
         let taken = Arc::new(Mutex::new(Taken::default()));
         let store = Arc::new(Mutex::new(store));
-        let sink = sink(store.clone(), enricher, self.output, taken.clone());
+        let sink = sink(store.clone(), enricher.clone(), self.output, taken.clone());
         let scan =
             Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
         let talk = move |opened: Opened| {
@@ -270,6 +271,18 @@ impl Taken {
     }
 }
 
+/// One line for each database that could not be read everywhere it was asked.
+fn damages(loaded: &[Loaded]) -> impl Iterator<Item = String> {
+    loaded.iter().filter(|file| file.damaged > 0).map(|file| {
+        format!(
+            "{} is damaged: {} lookups found nothing readable, and their fields stay empty; \
+             `nightlatch enrich status --verify` says where",
+            terminal(&file.path.display().to_string()),
+            file.damaged
+        )
+    })
+}
+
 /// Enriches, stores, and writes what is written as it is found.
 fn sink(
     store: Arc<Mutex<Box<dyn Store>>>,
@@ -335,5 +348,27 @@ async fn stop_on_signal(cancel: Cancel, chatty: bool) {
             cancel.stop_now();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nightlatch_enrich::FileKind;
+
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_named_once_and_a_sound_one_never() {
+        let file = |path: &str, damaged| Loaded {
+            path: path.into(),
+            kind: FileKind::Database("GeoLite2-City".into()),
+            records: 1,
+            built: None,
+            age: None,
+            damaged,
+        };
+        let said: Vec<_> = damages(&[file("sound.mmdb", 0), file("half.mmdb", 12)]).collect();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].contains("half.mmdb") && said[0].contains("12 lookups"), "{said:?}");
     }
 }
