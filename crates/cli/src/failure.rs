@@ -3,6 +3,7 @@
 use std::{error::Error, fmt, io};
 
 use nightlatch_store::StoreError;
+use nightlatch_untrusted::terminal;
 
 use crate::{
     exit::Exit,

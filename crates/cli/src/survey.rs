@@ -143,6 +143,8 @@ impl Survey<'_> {
         // The store merges when it is dropped.
         drop(store);
         let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+        // Not a matter of taste: what is stored lacks fields that it should have.
+        damages(&enricher.status(Timestamp::now())).for_each(say);
         let found = self.conclude(outcome, taken, &go_on, resumed.then_some(&id))?;
         committed.map_err(|error| {
             Failure::from(error).hint(
@@ -286,7 +288,7 @@ fn damages(loaded: &[Loaded]) -> impl Iterator<Item = String> {
 /// Enriches, stores, and writes what is written as it is found.
 fn sink(
     store: Arc<Mutex<Box<dyn Store>>>,
-    enricher: Enricher,
+    enricher: Arc<Enricher>,
     output: Output,
     taken: Arc<Mutex<Taken>>,
 ) -> impl FnMut(&[Observation]) -> Result<(), SinkError> + Send {
