@@ -11,7 +11,7 @@ use nightlatch_report::Style;
 use nightlatch_store::{Snapshot, Store};
 use nightlatch_store_tantivy::{Options, TantivyStore};
 
-use crate::{exit::Exit, failure::Failure, private};
+use crate::{exit::Exit, failure::Failure, private, say::say};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -93,9 +93,9 @@ impl Session {
             && self.chatty()
         {
             let why = Failure::from_error(Exit::World, error).in_one_line();
-            eprintln!(
+            say(format_args!(
                 "warning: the newest observations are missing, a writer was stopped before it could finish: {why}"
-            );
+            ));
         }
         Ok(reader.snapshot()?)
     }
