@@ -19,9 +19,9 @@ use crate::{
 pub(crate) enum Late {
     /// A document says already that the endpoint answered so at that time.
     Repeated,
-    /// It is a sighting of this document, its neighbour in time.
+    /// It is a sighting of this document, the last one before it.
     Sighting(u64),
-    /// Nothing that is known at that time says the same.
+    /// The answer before it was another, or is not known.
     Changed,
 }
 
@@ -56,6 +56,9 @@ impl Told<'_> {
 }
 
 /// Decides by all documents of the endpoint.
+///
+/// The one after it is not asked: a document does not begin earlier than it says, and only what it covers is
+/// known again when the same file is imported once more.
 pub(crate) fn decide(told: &[Told<'_>], time: Timestamp, content: u64) -> tantivy::Result<Late> {
     for document in told.iter().filter(|t| (t.time..=t.last_seen).contains(&time)) {
         if document.says(content)? {
@@ -63,13 +66,10 @@ pub(crate) fn decide(told: &[Told<'_>], time: Timestamp, content: u64) -> tantiv
         }
     }
     let before = told.iter().filter(|t| t.time <= time).max_by_key(|t| (t.time, t.oid));
-    let after = told.iter().filter(|t| t.time > time).min_by_key(|t| (t.time, t.oid));
-    for neighbour in before.into_iter().chain(after) {
-        if neighbour.says(content)? {
-            return Ok(Late::Sighting(neighbour.oid));
-        }
+    match before {
+        Some(document) if document.says(content)? => Ok(Late::Sighting(document.oid)),
+        _ => Ok(Late::Changed),
     }
-    Ok(Late::Changed)
 }
 
 /// The documents that are not committed, by endpoint: oid, time and content.
