@@ -211,6 +211,24 @@ fn import_takes_what_is_good_and_says_what_is_not() {
 }
 
 #[test]
+fn export_replaces_files_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let path = |name: &str| data.path().join(name).to_str().unwrap().to_owned();
+    assert_eq!(nightlatch(data.path(), &["import", "/dev/null"]).code, 0);
+    std::fs::write(path("real"), "old").unwrap();
+    std::os::unix::fs::symlink(path("real"), path("link")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", path("device")).unwrap();
+    assert_eq!(nightlatch(data.path(), &["export", "", &path("link")]).code, 2);
+    assert_eq!(nightlatch(data.path(), &["export", "", &path("link"), "--force"]).code, 0);
+    assert!(std::fs::symlink_metadata(path("link")).unwrap().is_symlink());
+    assert!(std::fs::read(path("real")).unwrap().starts_with(&[0x1f, 0x8b]));
+    let refused = nightlatch(data.path(), &["export", "", &path("device"), "--force"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("is not a file"), "{}", refused.err);
+    assert!(std::fs::symlink_metadata(path("device")).unwrap().is_symlink());
+}
+
+#[test]
 fn a_second_writer_is_told_who_holds_the_directory() {
     let data = tempfile::tempdir().unwrap();
     let mut scanning = command(data.path())

@@ -2,7 +2,7 @@ use std::{
     fs,
     io::{self, Write},
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{Args, ValueHint};
@@ -50,37 +50,48 @@ impl Export {
             return Err(Failure::usage(format!("{} exists already", self.file.display()))
                 .hint("--force replaces it, or name another file"));
         }
-        let lines = self.write_file(&*snapshot, &selection)?;
+        let lines = write_file(&self.place()?, &*snapshot, &selection)?;
         if session.chatty() {
             say(format_args!("{lines} observations written to {}", self.file.display()));
         }
         Ok(Exit::Clean)
     }
 
-    /// Writes beside the file and renames, so that a full disk leaves no half of a file.
-    fn write_file(&self, snapshot: &dyn Snapshot, selection: &Selection) -> Result<u64, Failure> {
-        let mut name = self.file.as_os_str().to_owned();
-        name.push(format!(".part-{}", std::process::id()));
-        let part = PathBuf::from(name);
-        let failed =
-            |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.file.display()));
-        let result = (|| {
-            let file = fs::File::create_new(&part).map_err(failed)?;
-            let mut writer = Writer::new(io::BufWriter::new(file));
-            each_record(snapshot, selection, &mut |record| writer.write(record))
-                .map_err(|e| e.while_doing(format!("cannot write {}", self.file.display())))?;
-            let (buffered, lines) = writer.finish().map_err(failed)?;
-            let file = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
-            file.sync_all().map_err(failed)?;
-            fs::rename(&part, &self.file).map_err(failed)?;
-            Ok(lines)
-        })();
-        if result.is_err() {
-            // The error that matters is already on its way.
-            let _ = fs::remove_file(&part);
+    /// Where the file really is: what a link points to is replaced, not the link, and no device ever.
+    fn place(&self) -> Result<PathBuf, Failure> {
+        match fs::metadata(&self.file) {
+            Ok(found) if found.is_file() => fs::canonicalize(&self.file)
+                .map_err(|e| Failure::from(e).while_doing(format!("cannot write {}", self.file.display()))),
+            Ok(_) => Err(Failure::usage(format!("{} is not a file", self.file.display()))
+                .hint("- writes to standard output")),
+            // It is made; why it cannot be is said when that fails.
+            Err(_) => Ok(self.file.clone()),
         }
-        result
     }
+}
+
+/// Writes beside the file and renames, so that a full disk leaves no half of a file.
+fn write_file(path: &Path, snapshot: &dyn Snapshot, selection: &Selection) -> Result<u64, Failure> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".part-{}", std::process::id()));
+    let part = PathBuf::from(name);
+    let failed = |e: io::Error| Failure::from(e).while_doing(format!("cannot write {}", path.display()));
+    let result = (|| {
+        let file = fs::File::create_new(&part).map_err(failed)?;
+        let mut writer = Writer::new(io::BufWriter::new(file));
+        each_record(snapshot, selection, &mut |record| writer.write(record))
+            .map_err(|e| e.while_doing(format!("cannot write {}", path.display())))?;
+        let (buffered, lines) = writer.finish().map_err(failed)?;
+        let file = buffered.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        fs::rename(&part, path).map_err(failed)?;
+        Ok(lines)
+    })();
+    if result.is_err() {
+        // The error that matters is already on its way.
+        let _ = fs::remove_file(&part);
+    }
+    result
 }
 
 /// Hands each record to `write` until that fails.
