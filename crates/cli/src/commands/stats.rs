@@ -120,6 +120,9 @@ fn facet_named(text: &str) -> Result<(Field, usize), Failure> {
     }
     let known = nightlatch_asset::CATALOGUE.iter().filter(|i| i.facet).map(|i| i.name);
     let failure = Failure::usage(format!("`{name}` cannot be counted by value"));
+    if field == Field::Time {
+        return Err(failure.hint("--over-time hour, day or month counts by it"));
+    }
     Err(match nearest(name, known) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure.hint("`nightlatch stats --help` says what can be"),
