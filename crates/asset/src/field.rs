@@ -168,8 +168,8 @@ fields! {
     SslExpired "ssl.cert.expired" [] Kind::Flag, facet one, "Expired when it was seen.", "ssl.cert.expired:true";
     SslChainCount "ssl.chain_count" [] COUNT, facet one, "Certificates sent.", "ssl.chain_count:1";
     Hash "hash" [] HASH, facet one, "MurmurHash3 of the data.", "hash:-553166942";
-    Run "run" ["scan"] Kind::Keyword, facet one, "Run that saw it.", "run:20260921T101500Z-7f3a";
-    Time "time" ["timestamp"] Kind::Date, no one, "When it was seen.", "time:>=2026-09-01";
+    Run "run" ["scan"] Kind::Keyword, facet one, "Run that saw this answer first.", "run:20260921T101500Z-7f3a";
+    Time "time" ["timestamp"] Kind::Date, no one, "When this answer was first seen.", "time:>=2026-09-01";
     FirstSeen "first_seen" [] Kind::Date, no one, "When the endpoint was first seen at all.", "first_seen:>=7d";
     LastSeen "last_seen" [] Kind::Date, no one, "When this answer was last seen.", "last_seen:<2026-09-01";
 }
