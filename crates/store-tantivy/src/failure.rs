@@ -29,7 +29,7 @@ pub(crate) fn engine_error(path: &Path) -> impl FnOnce(TantivyError) -> StoreErr
             TantivyError::ErrorInThread(what) => StoreError::Io {
                 what: "write",
                 path: path.to_owned(),
-                source: io::Error::other(what.clone()),
+                source: io::Error::other(format!("most likely the disk is full ({what})")),
             },
             TantivyError::DataCorruption(what) => {
                 StoreError::Damaged { path: path.to_owned(), what: format!("{what:?}") }
@@ -50,5 +50,19 @@ pub(crate) fn keys_error(path: &Path) -> impl Fn(redb::Error) -> StoreError {
         },
         redb::Error::Corrupted(what) => StoreError::Damaged { path: path.to_owned(), what },
         other => StoreError::Engine(format!("key table {}: {other}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_died_tells_the_likely_reason() {
+        let died = TantivyError::ErrorInThread("a worker stopped".to_owned());
+        let StoreError::Io { source, .. } = engine_error(Path::new("x"))(died) else {
+            panic!("another error")
+        };
+        assert_eq!(source.to_string(), "most likely the disk is full (a worker stopped)");
     }
 }

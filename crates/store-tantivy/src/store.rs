@@ -466,14 +466,11 @@ impl Engine {
     }
 
     fn remember(&mut self, error: &StoreError) {
-        let (kind, path) = match error {
-            StoreError::Io { source, path, .. } => (source.kind(), path.clone()),
-            _ => (io::ErrorKind::Other, self.directory.clone()),
+        let (kind, path, what) = match error {
+            // What was tried on which file is said again when the error is.
+            StoreError::Io { source, path, .. } => (source.kind(), path.clone(), source.to_string()),
+            _ => (io::ErrorKind::Other, self.directory.clone(), error.to_string()),
         };
-        let mut what = error.to_string();
-        if let Some(source) = std::error::Error::source(error) {
-            what = format!("{what}: {source}");
-        }
         self.failed = Some((kind, what, path, Instant::now()));
     }
 
