@@ -68,6 +68,12 @@ static DENIED: &[(Where, &str)] = &[
     // Hadoop, registries, VictoriaMetrics, browsers and debuggers.
     (Suffix("/new-application"), CHANGES), (Segment("uploads"), CHANGES), (Exact("/flags"), "it prints the start options"),
     (Exact("/json/list"), NAMES), (Exact("/json/new"), CHANGES), (Prefix("/json/activate"), CHANGES), (Prefix("/json/close"), CHANGES),
+    // The AdminServer of ZooKeeper: resets by GET, client addresses, paths and settings.
+    (Suffix("_reset"), CHANGES), (Exact("/commands/crst"), CHANGES), (Exact("/commands/srst"), CHANGES),
+    (Exact("/commands/shed_connections"), CHANGES), (Exact("/commands/set_trace_mask"), CHANGES), (Exact("/commands/stmk"), CHANGES),
+    (Prefix("/commands/snap"), BULK), (Exact("/commands/restore"), CHANGES), (Exact("/commands/rest"), CHANGES),
+    (Prefix("/commands/cons"), NAMES), (Exact("/commands/connections"), NAMES), (Exact("/commands/dump"), NAMES),
+    (Prefix("/commands/env"), NAMES), (Prefix("/commands/conf"), NAMES),
     // Rancher: hands an agent its credentials.
     (Prefix("/v3/import/"), SECRETS),
 ];
@@ -273,6 +279,10 @@ mod tests {
             "GET /json/list",
             "GET /json/new",
             "GET /v3/import/x",
+            "GET /commands/stat_reset",
+            "GET /commands/crst",
+            "GET /commands/connections",
+            "GET /commands/environment",
             "POST /containers/create",
             "POST /v3/kv/range",
             "GET //example.org/",
