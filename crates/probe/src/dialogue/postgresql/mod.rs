@@ -31,6 +31,9 @@ const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// Length 9, protocol 255.255, no parameters.
 const STARTUP: [u8; 9] = [0, 0, 0, 9, 0, 255, 0, 255, 0];
 
+/// How PgBouncer begins what it says to our start-up message.
+const POOLER_REFUSAL: &str = "bad packet header: '0000000900ff00ff'";
+
 fn start(allowed: RequestClass) -> Box<dyn Dialogue> {
     let turn = if allowed >= RequestClass::T1 { Turn::AskTls } else { Turn::Ended };
     Box::new(Postgresql { inbox: Inbox::new(ERROR_BYTES_MAX), turn, tls: None, error: None })
@@ -204,12 +207,20 @@ impl Fields {
         let about_protocol = matches!(self.sqlstate.as_str(), "0A000" | "08P01");
         let own_routine = self.routine.as_deref() == Some("ProcessStartupPacket");
         let own_file = matches!(self.file.as_deref(), Some("postmaster.c" | "backend_startup.c"));
+        // The pooler repeats our bytes in hexadecimal digits, and names no place in a source.
+        let pooler =
+            self.sqlstate == "08P01" && self.message.starts_with(POOLER_REFUSAL) && self.file.is_none();
+        let family = match (own_routine && own_file, pooler) {
+            (true, _) => "PostgreSQL",
+            (_, true) => "PgBouncer",
+            _ => "compatible",
+        };
         keep("recognised", json!(true));
         keep("tls", json!(tls));
         keep("sqlstate", json!(self.sqlstate));
         keep("severity", json!(self.severity));
         keep("supports", json!(supports(&self.message).filter(|_| about_protocol)));
-        keep("family", json!(if own_routine && own_file { "PostgreSQL" } else { "compatible" }));
+        keep("family", json!(family));
         keep("file", json!(self.file));
         keep("line", json!(self.line));
         keep("routine", json!(self.routine));

@@ -37,6 +37,11 @@ fn relatives_and_refusals() {
         "SFATAL\0VFATAL\0C08P01\0Munsupported protocol\0",
         json!({ "recognised": true, "tls": false, "sqlstate": "08P01", "severity": "FATAL", "family": "compatible" }),
     );
+    // What PgBouncer 1.18.0 says.
+    check(
+        "SFATAL\0C08P01\0Mbad packet header: '0000000900ff00ff'\0",
+        json!({ "recognised": true, "tls": false, "sqlstate": "08P01", "severity": "FATAL", "family": "PgBouncer" }),
+    );
     check(
         "SFATAL\0C28000\0Mno entry for host \"192.0.2.1\" server supports 1 to 2\0F/build/src/auth.c\0Lx\0",
         json!({
