@@ -212,12 +212,13 @@ impl Talk<'_> {
             let mut other_scheme = false;
             let mut in_vain = false;
             for question in batch {
-                let likely = session.expects(question.id);
+                let guess =
+                    matches!(question.kind, QuestionKind::Dialogue { .. }) && !session.expects(question.id);
                 let asked_at = Instant::now();
                 let answer = match &dead {
                     // What hangs up on one plain question, or says nothing to it, does so to the next.
                     Some(failure) if question.id == QuestionId::ROOT => Answer::Failed(failure.clone()),
-                    _ => self.ask(&question, silent, likely).await,
+                    _ => self.ask(&question, silent, guess).await,
                 };
                 in_vain |= is_gateway_error(&answer) && asked_at.elapsed() > GATEWAY_PATIENCE;
                 if question.id == QuestionId::CANARY {
@@ -254,14 +255,14 @@ impl Talk<'_> {
         self.prober.catalogue.session(context)
     }
 
-    async fn ask(&mut self, question: &Question, silent: bool, likely: bool) -> Answer {
+    async fn ask(&mut self, question: &Question, silent: bool, guess: bool) -> Answer {
         match &question.kind {
             QuestionKind::Dialogue { name } => {
                 let allowed = if self.t3 { RequestClass::T3 } else { RequestClass::T2 };
-                let patience = match (likely, silent) {
-                    (false, _) => (self.connect_time * 20).clamp(GUESS_PATIENCE_MIN, SILENT_PATIENCE),
-                    (true, true) => SILENT_PATIENCE,
-                    (true, false) => self.prober.limit.answer,
+                let patience = match (guess, silent) {
+                    (true, _) => (self.connect_time * 20).clamp(GUESS_PATIENCE_MIN, SILENT_PATIENCE),
+                    (false, true) => SILENT_PATIENCE,
+                    (false, false) => self.prober.limit.answer,
                 };
                 let patience = patience.min(self.prober.limit.answer);
                 let greeting = self.heard.unused_greeting();
