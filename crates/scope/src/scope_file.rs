@@ -59,7 +59,7 @@ impl Reader<'_> {
 
     fn file(&self, table: &DeTable<'_>) -> Result<ScopeFile, ScopeError> {
         self.known_keys(table, &FILE_KEYS)?;
-        let contact = table.get("contact").map(|value| self.name(value, "contact")).transpose()?;
+        let contact = self.name(table, "contact")?;
         let mut exclusions = Vec::new();
         if let Some(value) = table.get("exclude") {
             for (range, span) in self.ranges(value, "exclude")? {
@@ -110,12 +110,11 @@ impl Reader<'_> {
             }
             nets.push(range);
         }
-        let name = |key| table.get(key).map(|value| self.name(value, key)).transpose();
         let flag = |key| table.get(key).map_or(Ok(false), |value| self.flag(value, key));
         Ok(Block {
             nets,
-            owner: name("owner")?,
-            contact: name("contact")?,
+            owner: self.name(table, "owner")?,
+            contact: self.name(table, "contact")?,
             rate_pps: table.get("rate_pps").map(|value| self.rate(value)).transpose()?,
             t3: flag("t3")?,
             sample: flag("sample")?,
@@ -159,7 +158,9 @@ impl Reader<'_> {
         Ok((range, span))
     }
 
-    fn name(&self, value: &Value<'_>, key: &str) -> Result<String, ScopeError> {
+    /// An owner or a contact; one that is empty, as in the lines we offer to be filled in, is absent.
+    fn name(&self, table: &DeTable<'_>, key: &str) -> Result<Option<String>, ScopeError> {
+        let Some(value) = table.get(key) else { return Ok(None) };
         let text = value.get_ref().as_str().ok_or_else(|| self.kind(value, key, "text in quotes"))?.trim();
         // The contact becomes part of a request header, the owner part of reports.
         if text.chars().any(nightlatch_untrusted::is_dangerous) {
@@ -173,7 +174,12 @@ impl Reader<'_> {
             let expected = format!("at most {NAME_CHARS_MAX} characters");
             return Err(self.wrong(value.span(), format!("`{key}` is too long"), expected));
         }
-        Ok(text.to_owned())
+        // Left out of the request, it would leave the scanned without anybody to write to.
+        if key == "contact" && !text.is_ascii() {
+            let expected = "ASCII, as it travels in a request header";
+            return Err(self.wrong(value.span(), format!("`{key}` has letters outside of ASCII"), expected));
+        }
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
     }
 
     fn flag(&self, value: &Value<'_>, key: &str) -> Result<bool, ScopeError> {

@@ -62,6 +62,15 @@ fn the_lines_to_add_make_the_target_authorised() {
 }
 
 #[test]
+fn an_empty_contact_does_not_hide_that_of_the_scope() {
+    let scope = scope(
+        "contact = \"soc@example.org\"\n[[block]]\nnet = \"192.0.2.0/24\"\nowner = \"\"\ncontact = \"\"\n",
+    );
+    let rights = scope.permissions(ip("192.0.2.7"));
+    assert_eq!((rights.owner, rights.contact.as_deref()), (None, Some("soc@example.org")));
+}
+
+#[test]
 fn several_refusals_are_one_block_to_add() {
     let mut builder = TargetSetBuilder::new(PortSet::from_iter([80]));
     for target in ["198.51.100.3", "203.0.113.0/24", "2001:db8::7"] {
@@ -162,6 +171,7 @@ fn mistakes_are_named_with_line_column_and_nearest_name() {
         ("exclude = [\"192.0.2\"]", (1, 13), "not an address", None),
         ("[block]\nnet = \"192.0.2.0/24\"", (1, 1), "of type table", None),
         ("contact = \"a\\nb\"", (1, 11), "control characters", None),
+        ("contact = \"s\u{e9}c@example.org\"", (1, 11), "outside of ASCII", None),
         ("contact = ", (1, 11), "", None),
         ("a = 1\na = 2", (2, 1), "duplicate", None),
     ] {
