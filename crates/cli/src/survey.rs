@@ -186,6 +186,12 @@ impl Survey<'_> {
             return Err(error.into());
         }
         taken.trim();
+        if self.output == Output::Csv && !taken.header_written {
+            // Of nothing found, too, a program reads the columns.
+            let mut out = io::stdout().lock();
+            nightlatch_report::Csv::new(&mut out)?;
+            out.flush()?;
+        }
         if self.output == Output::Table {
             let mut out = io::BufWriter::new(io::stdout().lock());
             nightlatch_report::table(&taken.rows, self.session.style(), &mut out)?;
