@@ -30,29 +30,50 @@ pub(crate) struct Config {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Names {
     /// `"system"` for the first of /etc/resolv.conf, or an address with or without a port.
-    pub(crate) resolver: Option<String>,
+    pub(crate) resolver: Option<Resolver>,
+}
+
+/// Whom to ask for names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum Resolver {
+    /// The first of /etc/resolv.conf.
+    System,
+    /// This one.
+    At(SocketAddr),
+}
+
+impl TryFrom<String> for Resolver {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "system" {
+            return Ok(Self::System);
+        }
+        let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
+        parsed.map(Self::At).map_err(|_| {
+            let shown = nightlatch_untrusted::terminal_cut(&text, 60);
+            format!("`{shown}` is no resolver, expected \"system\" or an address such as 192.0.2.53 or 192.0.2.53:5353")
+        })
+    }
 }
 
 impl Names {
     /// The resolver to ask, if any.
     pub(crate) fn resolver(&self) -> Result<Option<SocketAddr>, Failure> {
-        let Some(text) = &self.resolver else { return Ok(None) };
-        if text == "system" {
-            let path = Path::new("/etc/resolv.conf");
-            let text = crate::commands::read_text(path, CONFIG_BYTES_MAX)?;
-            let first = nightlatch_enrich::ptr::nameservers(&text).into_iter().next();
-            let none = || {
-                Failure::usage("/etc/resolv.conf names no resolver")
-                    .hint("name one: resolver = \"192.0.2.53\"")
-            };
-            return first.map(Some).ok_or_else(none);
+        match self.resolver {
+            None => Ok(None),
+            Some(Resolver::At(address)) => Ok(Some(address)),
+            Some(Resolver::System) => {
+                let path = Path::new("/etc/resolv.conf");
+                let text = crate::commands::read_text(path, CONFIG_BYTES_MAX)?;
+                let first = nightlatch_enrich::ptr::nameservers(&text).into_iter().next();
+                first.map(Some).ok_or_else(|| {
+                    Failure::usage("/etc/resolv.conf names no resolver")
+                        .hint("name one: resolver = \"192.0.2.53\"")
+                })
+            }
         }
-        let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
-        parsed.map(Some).map_err(|_| {
-            Failure::usage(format!(
-                "{CONFIG_FILE}: names.resolver is `{text}`, expected \"system\" or an address"
-            ))
-        })
     }
 }
 

@@ -151,6 +151,12 @@ fn a_broken_configuration_is_named_with_line_and_column() {
     let run = nightlatch(data.path(), &["enrich", "status"]);
     assert_eq!(run.code, 2);
     assert!(run.err.contains("nightlatch.toml:3:1") && run.err.contains("geoo"), "{}", run.err);
+    std::fs::write(data.path().join("nightlatch.toml"), "[names]\nresolver = \"here\"\n").unwrap();
+    let run = nightlatch(data.path(), &["enrich", "status"]);
+    assert_eq!(run.code, 2, "{}", run.out);
+    assert!(run.err.contains("nightlatch.toml:2:12") && run.err.contains("\"system\""), "{}", run.err);
+    std::fs::write(data.path().join("nightlatch.toml"), "[names]\nresolver = \"192.0.2.53\"\n").unwrap();
+    assert!(nightlatch(data.path(), &["enrich", "status"]).out.contains("asked of 192.0.2.53:53"));
     std::fs::write(data.path().join("nightlatch.toml"), "[enrich]\ngeo = [\"missing.mmdb\"]\n").unwrap();
     let run = nightlatch(data.path(), &["scan", "127.0.0.1:9"]);
     assert_eq!(run.code, 2, "{}", run.err);
@@ -315,7 +321,7 @@ fn rows_come_in_the_order_asked_for() {
     std::fs::write(&file, banners.collect::<String>()).unwrap();
     let import = nightlatch(data.path(), &["import", file.to_str().unwrap(), "--json"]);
     assert_eq!(
-        import.out, "{\"left_out\":0,\"new_endpoints\":4,\"stored\":4,\"unchanged\":0}\n",
+        import.out, "{\"known_already\":0,\"left_out\":0,\"new_endpoints\":4,\"stored\":4,\"unchanged\":0}\n",
         "{}",
         import.err
     );
@@ -423,6 +429,8 @@ fn a_name_without_an_address_does_not_hide_the_others() {
     assert!(scan.out.contains("(http)"), "{}", scan.err);
     assert!(scan.err.contains("gone.invalid"), "{}", scan.err);
     assert_eq!(scan.code, 3, "a target that was not asked is not clean");
+    let nothing = nightlatch(data.path(), &["scan", "127.0.0.1:9", "--csv"]);
+    assert!(nothing.out.starts_with("time,ip,port,"), "{}", nothing.out);
     let excluded = nightlatch(data.path(), &["scan", &target, "--exclude", "gone.invalid"]);
     assert_eq!(excluded.code, 3, "nobody knows what must not be asked: {}", excluded.err);
     let excluded = nightlatch(data.path(), &["scan", &target, "--exclude", "localhost,192.0.2.1"]);

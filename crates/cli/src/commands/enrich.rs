@@ -42,7 +42,7 @@ impl Enrich {
         let Action::Status { json, verify } = &self.action;
         let data = session.data_dir()?;
         let config = Config::read(&data)?;
-        let enricher = config.enricher()?;
+        let (enricher, resolver) = (config.enricher()?, config.names.resolver()?);
         if *verify {
             enricher.verify().map_err(|e| Failure::from_error(Exit::Usage, &e))?;
         }
@@ -50,6 +50,7 @@ impl Enrich {
         let status = Status {
             loaded: enricher.status(now),
             suffix_list_days: suffix_list_days(now),
+            resolver: resolver.map(|resolver| resolver.to_string()),
             missing: missing(&config),
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
@@ -71,6 +72,8 @@ struct Status {
     loaded: Vec<Loaded>,
     /// Days since the release with the list was published.
     suffix_list_days: Option<i64>,
+    /// Whom names of addresses are asked of.
+    resolver: Option<String>,
     missing: Vec<Missing>,
 }
 
@@ -129,6 +132,9 @@ impl Status {
         }
         line(json!({ "path": null, "kind": format!("public suffix list, {SUFFIX_LIST}"),
             "built": SUFFIX_LIST_RELEASED, "dated_by": "release", "age_days": self.suffix_list_days }))?;
+        if let Some(resolver) = &self.resolver {
+            line(json!({ "resolver": resolver }))?;
+        }
         for Missing { key, empty } in &self.missing {
             line(json!({ "missing": key, "stays_empty": empty }))?;
         }
@@ -159,6 +165,9 @@ impl Status {
             out,
             "registrable domains: public suffix list of {SUFFIX_LIST}, released {SUFFIX_LIST_RELEASED}{days}"
         )?;
+        if let Some(resolver) = &self.resolver {
+            writeln!(out, "names of addresses: asked of {}", terminal(resolver))?;
+        }
         for Missing { key, empty } in &self.missing {
             writeln!(out, "missing: {key}; stays empty: {empty}")?;
         }
@@ -208,6 +217,7 @@ mod tests {
                 file(FileKind::Ranges("list"), Dating::FileTime),
             ],
             suffix_list_days: Some(3),
+            resolver: None,
             missing: missing(&Config::default()),
         };
         let mut text = Vec::new();
