@@ -101,6 +101,20 @@ fn what_a_server_says_is_harmless_at_every_exit() {
 }
 
 #[test]
+fn what_is_shown_to_type_can_be_typed() {
+    let parent = tempfile::tempdir().unwrap();
+    let data = parent.path().join("a b");
+    let demo = nightlatch(&data, &["demo"]);
+    assert_eq!(demo.code, 0, "{}", demo.err);
+    let shown: Vec<&str> = demo.out.lines().filter(|line| line.contains(" --data ")).collect();
+    assert_eq!(shown.len(), 3, "{}", demo.out);
+    for line in shown {
+        let output = Command::new("sh").args(["-c", line]).env_clear().output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{line}");
+    }
+}
+
+#[test]
 fn mistakes_end_with_code_2_and_say_what_to_do() {
     let data = tempfile::tempdir().unwrap();
     let scope = data.path().join("scope.toml");

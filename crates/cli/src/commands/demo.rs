@@ -10,13 +10,14 @@ use nightlatch_netio::Pace;
 use nightlatch_replay::{DEMO_NETWORK, demo_street};
 use nightlatch_scan::{Plan, Start, converse::Limit};
 use nightlatch_scope::{PortSet, Scope, TargetSetBuilder};
+use nightlatch_untrusted::terminal;
 
 use crate::{
     catalogue,
     exit::Exit,
     failure::Failure,
     say::say,
-    session::Session,
+    session::{Session, shell_word},
     survey::{Output, Survey},
 };
 
@@ -92,7 +93,8 @@ fn next_steps(data: &Path) -> Result<(), Failure> {
     writeln!(out, "\ntry next:")?;
     for (search, shows) in SEARCHES {
         writeln!(out, "  # {shows}")?;
-        writeln!(out, "  {} --data {} {search}", nightlatch_untrusted::terminal(&program), data.display())?;
+        let (program, data) = (shell_word(&program), shell_word(&data.display().to_string()));
+        writeln!(out, "  {} --data {} {search}", terminal(&program), terminal(&data))?;
     }
     Ok(())
 }

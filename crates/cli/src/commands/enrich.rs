@@ -59,7 +59,8 @@ impl Enrich {
         } else {
             status.write_text(&mut out)?;
             if !status.missing.is_empty() {
-                writeln!(out, "name what is missing in {}", data.join("nightlatch.toml").display())?;
+                let place = data.join("nightlatch.toml");
+                writeln!(out, "name what is missing in {}", terminal(&place.display().to_string()))?;
             }
         }
         out.flush()?;
