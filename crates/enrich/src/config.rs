@@ -31,8 +31,9 @@ pub struct Config {
 pub struct CloudFile {
     /// The word that goes into `cloud.provider`, such as `aws`, `azure`, `gcp`, `oracle`.
     pub provider: String,
-    /// `ip-ranges.json`, `ServiceTags_Public_*.json`, `cloud.json`, `public_ip_ranges.json`, or a text
-    /// with one block a line (Cloudflare) or one block and its place a line (DigitalOcean, RFC 8805).
+    /// `ip-ranges.json`, `ServiceTags_Public_*.json`, `cloud.json`, `public_ip_ranges.json`, the JSON of
+    /// Cloudflare's, Fastly's and Vultr's lists, or a text with one block a line (Cloudflare) or one block
+    /// and its place a line (DigitalOcean, RFC 8805).
     pub file: PathBuf,
 }
 

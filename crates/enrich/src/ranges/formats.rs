@@ -17,7 +17,7 @@ const WORD_BYTES_MAX: usize = 100;
 /// Columns of foreign text that an error message repeats.
 const QUOTED_COLUMNS_MAX: usize = 120;
 
-const EXPECTED: &str = "expected the ranges of AWS, Azure, Google, Oracle (JSON), or one block a line";
+const EXPECTED: &str = "expected the ranges of AWS, Azure, Cloudflare, Fastly, Google, Oracle, Vultr (JSON), or one block a line";
 
 /// Why a range file was refused. Words of the file are neutralised for a terminal.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +163,12 @@ struct Shape {
     ipv6_prefixes: Vec<Prefix>,
     values: Option<Vec<AzureTag>>,
     regions: Option<Vec<OracleRegion>>,
+    addresses: Option<Vec<String>>,
+    #[serde(default)]
+    ipv6_addresses: Vec<String>,
+    result: Option<CloudflareResult>,
+    subnets: Option<Vec<VultrSubnet>>,
+    updated: Option<String>,
     #[serde(rename = "createDate")]
     create_date: Option<String>,
     #[serde(rename = "creationTime")]
@@ -210,6 +216,19 @@ struct OracleBlock {
     tags: Vec<String>,
 }
 
+#[derive(Deserialize)]
+struct CloudflareResult {
+    ipv4_cidrs: Vec<String>,
+    #[serde(default)]
+    ipv6_cidrs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct VultrSubnet {
+    ip_prefix: String,
+    region: Option<String>,
+}
+
 fn json(text: &str, sink: Sink) -> Result<Read, RangeError> {
     let shape: Shape = serde_json::from_str(text).map_err(|e| RangeError::Json {
         line: e.line(),
@@ -222,6 +241,15 @@ fn json(text: &str, sink: Sink) -> Result<Read, RangeError> {
     }
     if let Some(regions) = shape.regions {
         return oracle(regions, built, sink);
+    }
+    if let Some(v4) = shape.addresses {
+        return plain("fastly", v4.iter().chain(&shape.ipv6_addresses), sink);
+    }
+    if let Some(CloudflareResult { ipv4_cidrs, ipv6_cidrs }) = shape.result {
+        return plain("cloudflare", ipv4_cidrs.iter().chain(&ipv6_cidrs), sink);
+    }
+    if let Some(subnets) = shape.subnets {
+        return vultr(subnets, built, sink);
     }
     match shape.prefixes {
         Some(prefixes) if prefixes.iter().any(|prefix| prefix.google_prefix.is_some()) => {
@@ -278,8 +306,28 @@ fn oracle(regions: Vec<OracleRegion>, built: Option<Timestamp>, mut sink: Sink) 
     Ok(sink.done("oracle", built))
 }
 
+/// Sources: Fastly, "Public IP list"; Cloudflare, "Cloudflare IP Details" of its API. Neither has places or a date.
+fn plain<'b>(
+    format: &'static str,
+    blocks: impl Iterator<Item = &'b String>,
+    mut sink: Sink,
+) -> Result<Read, RangeError> {
+    for block in blocks {
+        sink.push(block, None, None)?;
+    }
+    Ok(sink.done(format, None))
+}
+
+/// Source: Vultr, its geofeed as JSON.
+fn vultr(subnets: Vec<VultrSubnet>, built: Option<Timestamp>, mut sink: Sink) -> Result<Read, RangeError> {
+    for VultrSubnet { ip_prefix, region } in subnets {
+        sink.push(&ip_prefix, region.as_deref(), None)?;
+    }
+    Ok(sink.done("vultr", built))
+}
+
 fn built(shape: &Shape) -> Option<Timestamp> {
-    let dates = [&shape.creation_time, &shape.last_updated_timestamp, &shape.create_date];
+    let dates = [&shape.creation_time, &shape.last_updated_timestamp, &shape.create_date, &shape.updated];
     dates.into_iter().flatten().find_map(|text| date(text)).or_else(|| {
         let seconds = shape.sync_token.as_ref()?.parse().ok()?;
         Timestamp::from_second(seconds).ok()

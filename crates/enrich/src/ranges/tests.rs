@@ -59,6 +59,23 @@ fn googles_oracles_cloudflares_and_digitaloceans_files() {
 }
 
 #[test]
+fn fastlys_vultrs_and_cloudflares_json() {
+    let fastly = r#"{"addresses": ["192.0.2.0/24"], "ipv6_addresses": ["2001:db8:4::/48"]}"#;
+    let cloudflare = r#"{"result": {"ipv4_cidrs": ["198.51.100.0/24"], "ipv6_cidrs": ["2001:db8:5::/48"], "etag": "x"},
+        "success": true, "errors": [], "messages": []}"#;
+    let vultr = r#"{"description": "x", "asn": 64496, "updated": "2026-09-04T08:00:00+00:00", "subnets": [
+        {"ip_prefix": "203.0.113.0/24", "alpha2code": "US", "region": "US-NJ", "city": "x", "postal_code": "08854"}]}"#;
+    let ranges = sealed(&[("fastly", fastly), ("cloudflare", cloudflare), ("vultr", vultr)]);
+    check(&ranges, "192.0.2.1", "fastly - -");
+    check(&ranges, "2001:db8:4::1", "fastly - -");
+    check(&ranges, "198.51.100.1", "cloudflare - -");
+    check(&ranges, "2001:db8:5::1", "cloudflare - -");
+    check(&ranges, "203.0.113.1", "vultr US-NJ -");
+    let built = Ranges::default().add("vultr", vultr.as_bytes()).unwrap().built;
+    assert_eq!(built.map(|time| time.to_string()).as_deref(), Some("2026-09-04T08:00:00Z"));
+}
+
+#[test]
 fn files_say_what_they_are_and_when_they_were_made() {
     let read = |text: &str| {
         let file = Ranges::default().add("x", text.as_bytes()).unwrap();
@@ -130,14 +147,17 @@ fn mistakes_are_named_with_their_place() {
     for (text, expected) in [
         (
             "",
-            "it holds no block of addresses; expected the ranges of AWS, Azure, Google, Oracle (JSON), or one block a line",
+            "it holds no block of addresses; expected the ranges of AWS, Azure, Cloudflare, Fastly, Google, Oracle, Vultr (JSON), or one block a line",
         ),
         ("192.0.2.0/24\nnonsense\n", "line 2: `nonsense` is no block of addresses such as 192.0.2.0/24"),
         ("192.0.2.0/33\n", "line 1: `192.0.2.0/33` is no block of addresses such as 192.0.2.0/24"),
         ("192.0.2.0/+8\n", "line 1: `192.0.2.0/+8` is no block of addresses such as 192.0.2.0/24"),
         ("<html>\u{1b}[31m\n", "line 1: `<html>\\u{1b}[31m` is no block of addresses such as 192.0.2.0/24"),
         ("{\"prefixes\": 1}", "line 1, column 14: invalid type: integer `1`, expected a sequence"),
-        ("{}", "expected the ranges of AWS, Azure, Google, Oracle (JSON), or one block a line"),
+        (
+            "{}",
+            "expected the ranges of AWS, Azure, Cloudflare, Fastly, Google, Oracle, Vultr (JSON), or one block a line",
+        ),
         ("{\"prefixes\": [{\"ip_prefix\": \"x\"}]}", "`x` is no block of addresses such as 192.0.2.0/24"),
     ] {
         assert_eq!(Ranges::default().add("x", text.as_bytes()).unwrap_err().to_string(), expected);
