@@ -3,7 +3,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, civil::Date, tz::TimeZone};
 use nightlatch_asset::{Network, Observation, Place, Text, Timestamp};
 
 use crate::ranges::RangeFile;
@@ -40,6 +40,8 @@ impl fmt::Display for FileKind {
 pub enum Dating {
     /// The file says when it was made.
     Content,
+    /// The publisher wrote it into the file's name: Microsoft, `ServiceTags_Public_20260921.json`.
+    FileName,
     /// The file system says when it was written.
     FileTime,
 }
@@ -134,7 +136,8 @@ impl Enricher {
         });
         let ranges = self.range_files.iter().map(|(path, file, written)| {
             let by_file = written.map(|written| (written, Dating::FileTime));
-            let built = file.built.map(|built| (built, Dating::Content)).or(by_file);
+            let by_name = dated_by_name(path, file.format).map(|made| (made, Dating::FileName));
+            let built = file.built.map(|built| (built, Dating::Content)).or(by_name).or(by_file);
             Loaded {
                 path: path.clone(),
                 kind: FileKind::Ranges(file.format),
@@ -173,6 +176,16 @@ fn fill_place(place: &mut Place, found: Place) {
             *slot = value;
         }
     }
+}
+
+/// The date at the end of the name of a file of service tags; of other files it would be anybody's.
+fn dated_by_name(path: &Path, format: &str) -> Option<Timestamp> {
+    let (_, date) = path.file_stem()?.to_str()?.rsplit_once('_')?;
+    if format != "azure" || date.len() != 8 {
+        return None;
+    }
+    let date = Date::strptime("%Y%m%d", date).ok()?;
+    TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()
 }
 
 fn age(built: Option<(Timestamp, Dating)>, now: Timestamp) -> Option<SignedDuration> {

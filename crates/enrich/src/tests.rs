@@ -290,6 +290,22 @@ fn status_says_what_is_loaded_and_how_old() {
 }
 
 #[test]
+fn microsofts_file_has_its_date_in_its_name() {
+    let folder = Folder::new();
+    let tags = include_bytes!("../testdata/azure-service-tags.json");
+    let status = |name: &str| {
+        let cloud = vec![CloudFile { provider: "azure".into(), file: folder.write(name, tags) }];
+        let enricher = Enricher::open(&Config { cloud, ..Config::default() }).unwrap();
+        enricher.status(Timestamp::UNIX_EPOCH)[0].built.unwrap()
+    };
+    let date = "2026-09-21T00:00:00Z".parse().unwrap();
+    assert_eq!(status("ServiceTags_Public_20260921.json"), (date, Dating::FileName));
+    for name in ["ServiceTags_Public_20261321.json", "tags.json", "ServiceTags_Public_2026.json"] {
+        assert_eq!(status(name).1, Dating::FileTime, "{name}");
+    }
+}
+
+#[test]
 fn configuration_refuses_unknown_keys_and_finds_its_files() {
     let text = "geo = [\"a.mmdb\"]\n[[cloud]]\nprovider = \"aws\"\nfile = \"/b.json\"\n";
     let config: Config = toml::from_str(text).unwrap();

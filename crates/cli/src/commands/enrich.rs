@@ -125,6 +125,7 @@ impl Status {
             let built = file.built.as_ref().map(|(at, _)| at.to_string());
             let dated_by = file.built.as_ref().map(|(_, dating)| match dating {
                 Dating::Content => "content",
+                Dating::FileName => "file-name",
                 Dating::FileTime => "file-time",
             });
             let days = file.age.map(|age| age.as_hours() / 24);
@@ -147,7 +148,11 @@ impl Status {
             let age = match (&file.built, file.age) {
                 (Some((built, dating)), Some(age)) => {
                     // The time of a file is when it was copied here, at best when it was downloaded.
-                    let verb = if *dating == Dating::Content { "made" } else { "says no date; file written" };
+                    let verb = match dating {
+                        Dating::Content => "made",
+                        Dating::FileName => "by its name of",
+                        Dating::FileTime => "says no date; file written",
+                    };
                     format!("{verb} {}, {} days old", built.strftime("%Y-%m-%d"), age.as_hours() / 24)
                 }
                 _ => "age unknown".to_owned(),
