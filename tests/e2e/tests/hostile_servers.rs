@@ -100,6 +100,8 @@ fn sends_tls_garbage() {
 fn sends_back_what_it_is_sent() {
     let (server, scan) = endure(hostile::echo);
     assert_eq!(scan.of(server.address)["protocol"], "tcp", "our own hello is no TLS of the server's");
+    // Whatever else were asked would be answered by the question; half of the dialogues would wait for the rest.
+    assert!(server.connections() <= 4, "{} connections to an echo", server.connections());
 }
 
 #[test]

@@ -95,6 +95,7 @@ impl Prober {
             heard: Heard::default(),
             body_bytes_left: BODY_BYTES_PER_ENDPOINT,
             connect_time: conversation.connect_time,
+            echo: None,
             line: Line::new(
                 &self.dialer,
                 conversation.target,
@@ -124,6 +125,8 @@ struct Talk<'a> {
     heard: Heard,
     body_bytes_left: usize,
     connect_time: Duration,
+    /// What an echo said to the first question; every other one would be answered by itself as well.
+    echo: Option<Failure>,
 }
 
 /// Why talking over one scheme ended.
@@ -215,9 +218,12 @@ impl Talk<'_> {
                 let guess =
                     matches!(question.kind, QuestionKind::Dialogue { .. }) && !session.expects(question.id);
                 let asked_at = Instant::now();
-                let answer = match &dead {
+                let answer = match (&self.echo, &dead) {
+                    (Some(failure), _) => Answer::Failed(failure.clone()),
                     // What hangs up on one plain question, or says nothing to it, does so to the next.
-                    Some(failure) if question.id == QuestionId::ROOT => Answer::Failed(failure.clone()),
+                    (None, Some(failure)) if question.id == QuestionId::ROOT => {
+                        Answer::Failed(failure.clone())
+                    }
                     _ => self.ask(&question, silent, guess).await,
                 };
                 in_vain |= is_gateway_error(&answer) && asked_at.elapsed() > GATEWAY_PATIENCE;
@@ -225,7 +231,8 @@ impl Talk<'_> {
                     other_scheme = wants_tls(&answer);
                     if let Answer::Failed(failure) = &answer {
                         silent = *failure == Failure::Timeout;
-                        other_scheme = !speaks_otherwise(failure);
+                        self.echo = Some(failure.clone()).filter(is_echo);
+                        other_scheme = self.echo.is_none() && !speaks_otherwise(failure);
                         dead = Some(failure.clone());
                     }
                 }
@@ -319,6 +326,11 @@ fn speaks_otherwise(failure: &Failure) -> bool {
         Failure::Foreign(bytes) => !matches!(first_bytes(bytes), Guess::Tls | Guess::Unknown),
         _ => false,
     }
+}
+
+/// The peer says our own request back.
+fn is_echo(failure: &Failure) -> bool {
+    matches!(failure, Failure::Foreign(bytes) if bytes.starts_with(b"GET /"))
 }
 
 /// `Host` header: the name asked for or the address, with the port.
