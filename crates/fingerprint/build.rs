@@ -43,8 +43,9 @@ fn main() -> io::Result<()> {
     writeln_to(
         &mut out,
         &format!(
-            "];\npub(crate) static VOCABULARY: &str = include_str!({:?});",
-            root.join("vocabulary.toml")
+            "];\npub(crate) static VOCABULARY: &str = include_str!({:?});\npub(crate) static SERVERS: &str = include_str!({:?});",
+            root.join("vocabulary.toml"),
+            root.join("servers.toml")
         ),
     );
     fs::write(Path::new(&env::var("OUT_DIR").unwrap_or_default()).join("embedded.rs"), out)

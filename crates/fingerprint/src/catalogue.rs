@@ -15,6 +15,8 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
+pub(crate) use embedded::SERVERS;
+
 /// A fingerprint folder that was embedded by the build script.
 pub(crate) struct Embedded {
     path: &'static str,

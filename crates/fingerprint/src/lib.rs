@@ -40,6 +40,7 @@ mod page;
 mod prefix_json;
 mod replay;
 mod schema;
+mod self_named;
 mod session;
 mod similarity;
 

@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 
 use nightlatch_asset::{
-    ClientCertificate, Confidence, Exposure, Finding, RequestClass, Severity, Text, Verdict,
+    ClientCertificate, Confidence, Exposure, Failure, Finding, RequestClass, Severity, Text, Verdict,
 };
 
 use super::{Judge, Seen, Standing, Truth, evidence, facts, truth::View};
 use crate::{
     model::{CANARY, Compiled, Fingerprint, Predicate, ROOT, Rule, Slot, State, Target, version_numbers},
+    self_named::{self, Server},
     session::{QuestionId, Scheme},
 };
 
@@ -124,7 +125,7 @@ impl Judge {
         let verdict = Verdict {
             fingerprint: Some(Text::from(fingerprint.id.as_str())),
             product: Some(Text::from(fingerprint.product.as_str())),
-            cpe: cpe(fingerprint, version.as_ref()),
+            cpe: cpe(&fingerprint.file.cpe, version.as_ref()),
             exposure: state.map_or(Exposure::Unknown, |(_, state)| state.is),
             proof: state.and_then(|(_, state)| state.proof),
             severity: state.map_or(Severity::Info, |(_, state)| self.severity(fingerprint, state)),
@@ -223,7 +224,32 @@ impl Judge {
         } else {
             "no known product was recognised"
         };
-        self.unknown(compiled, why)
+        let mut judged = self.unknown(compiled, why);
+        if !edge.blocked
+            && let Some((server, version)) = self.self_named()
+        {
+            let version = version.map(|version| Text::from_bytes(version.as_bytes(), VERSION_BYTES_MAX));
+            judged.verdict.product = Some(Text::from(server.product.as_str()));
+            judged.verdict.cpe = cpe(server.cpe.as_slice(), version.as_ref());
+            judged.verdict.version = version;
+        }
+        judged
+    }
+
+    /// What the peer calls itself, in the first answer or before any question.
+    fn self_named(&self) -> Option<(&'static Server, Option<String>)> {
+        let first = [ROOT, CANARY].into_iter().filter_map(|slot| self.seen(slot));
+        let spoken = first.clone().filter_map(|seen| match seen.failure() {
+            Some(Failure::Foreign(bytes)) => Some(bytes.as_slice()),
+            _ => None,
+        });
+        let headers = first.filter_map(|seen| seen.http()?.header("server"));
+        let by_header = headers.filter_map(self_named::by_header);
+        by_header
+            .map(|(server, version)| (server, version.map(str::to_owned)))
+            .next()
+            .or_else(|| self_named::by_first_line(&self.context.greeting))
+            .or_else(|| spoken.into_iter().find_map(self_named::by_first_line))
     }
 
     fn unknown(&self, compiled: &Compiled, why: &str) -> Judged {
@@ -317,7 +343,7 @@ fn decider<'i, 'c>(identified: &'i [Identified<'c>]) -> Option<&'i Identified<'c
 /// CPE names with the version in place; characters that mean something in a CPE are escaped.
 ///
 /// Source: NIST IR 7695, section 6.2 (formatted string binding).
-fn cpe(fingerprint: &Fingerprint, version: Option<&Text>) -> Vec<Text> {
+fn cpe(names: &[String], version: Option<&Text>) -> Vec<Text> {
     let version = version.map_or_else(
         || "*".to_owned(),
         |version| {
@@ -331,5 +357,5 @@ fn cpe(fingerprint: &Fingerprint, version: Option<&Text>) -> Vec<Text> {
                 .collect()
         },
     );
-    fingerprint.file.cpe.iter().map(|name| Text::from(name.replace("{version}", &version))).collect()
+    names.iter().map(|name| Text::from(name.replace("{version}", &version))).collect()
 }

@@ -1,13 +1,16 @@
-//! nginx, the thing that is not the product: none of these may be taken for one.
+//! nginx, the thing that is not the product: none of these may be taken for one of the catalogue.
 
-use super::{Door, Requires, Variant};
+use nightlatch_asset::Exposure::Unknown;
+
+use super::{Door, Requires, Variant, Version::Program};
 use crate::{
     client::{Scheme, get},
     pki::Pki,
     server::{Home, Server, command_as, is_root},
 };
 
-const DOORS: &[Door] = &[Door::nobody()];
+/// It says its own name, which is all that is told: no product of the catalogue, and nothing of how far it opens.
+const DOORS: &[Door] = &[Door::new("nginx", Program("nginx", "-v"), Unknown)];
 
 /// A page that names every product that a careless matcher looks for.
 const WIKI: &str = "<title>Kubernetes Dashboard</title>etcdserver etcdcluster Docker ApiVersion gitVersion NamespaceList \
