@@ -290,6 +290,13 @@ pub fn echo(visit: &mut Visit) -> io::Result<()> {
     }
 }
 
+/// Answers every request with a page and no head, and closes.
+pub fn page_without_head(visit: &mut Visit) -> io::Result<()> {
+    visit.request()?;
+    visit.send(b"<html><head><title>Docker etcd Kubernetes</title></head><body>hello</body></html>\n")?;
+    visit.close()
+}
+
 /// Greets in TLS 1.2 and shows a chain of certificates that fills a message of 16 MB, the largest there is.
 pub fn endless_chain(visit: &mut Visit) -> io::Result<()> {
     visit.request()?;

@@ -105,6 +105,13 @@ fn sends_back_what_it_is_sent() {
 }
 
 #[test]
+fn answers_with_a_page_and_no_head() {
+    let (server, scan) = endure(hostile::page_without_head);
+    assert_eq!(scan.of(server.address)["protocol"], "tcp");
+    assert!(server.connections() <= 4, "{} connections for one page", server.connections());
+}
+
+#[test]
 fn shows_a_chain_of_16_mb() {
     let (server, scan) = endure(hostile::endless_chain);
     let observation = scan.of(server.address);

@@ -95,7 +95,7 @@ impl Prober {
             heard: Heard::default(),
             body_bytes_left: BODY_BYTES_PER_ENDPOINT,
             connect_time: conversation.connect_time,
-            echo: None,
+            last_word: None,
             line: Line::new(
                 &self.dialer,
                 conversation.target,
@@ -125,8 +125,9 @@ struct Talk<'a> {
     heard: Heard,
     body_bytes_left: usize,
     connect_time: Duration,
-    /// What an echo said to the first question; every other one would be answered by itself as well.
-    echo: Option<Failure>,
+    /// What an echo, or a server that sends a page without a head, said to the first question: every other one would
+    /// be answered in the same way.
+    last_word: Option<Failure>,
 }
 
 /// Why talking over one scheme ended.
@@ -218,7 +219,7 @@ impl Talk<'_> {
                 let guess =
                     matches!(question.kind, QuestionKind::Dialogue { .. }) && !session.expects(question.id);
                 let asked_at = Instant::now();
-                let answer = match (&self.echo, &dead) {
+                let answer = match (&self.last_word, &dead) {
                     (Some(failure), _) => Answer::Failed(failure.clone()),
                     // What hangs up on one plain question, or says nothing to it, does so to the next.
                     (None, Some(failure)) if question.id == QuestionId::ROOT => {
@@ -231,8 +232,9 @@ impl Talk<'_> {
                     other_scheme = wants_tls(&answer);
                     if let Answer::Failed(failure) = &answer {
                         silent = *failure == Failure::Timeout;
-                        self.echo = Some(failure.clone()).filter(is_echo);
-                        other_scheme = self.echo.is_none() && !speaks_otherwise(failure);
+                        self.last_word =
+                            Some(failure.clone()).filter(|said| is_echo(said) || is_markup(said));
+                        other_scheme = self.last_word.is_none() && !speaks_otherwise(failure);
                         dead = Some(failure.clone());
                     }
                 }
@@ -331,6 +333,12 @@ fn speaks_otherwise(failure: &Failure) -> bool {
 /// The peer says our own request back.
 fn is_echo(failure: &Failure) -> bool {
     matches!(failure, Failure::Foreign(bytes) if bytes.starts_with(b"GET /"))
+}
+
+/// The peer answers with a page and no head, as HTTP/0.9 did (RFC 1945, section 6), or with a stream of XML: none of
+/// the binary protocols.
+fn is_markup(failure: &Failure) -> bool {
+    matches!(failure, Failure::Foreign(bytes) if bytes.trim_ascii_start().starts_with(b"<"))
 }
 
 /// `Host` header: the name asked for or the address, with the port.
