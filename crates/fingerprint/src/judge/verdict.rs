@@ -222,7 +222,7 @@ impl Judge {
         } else if failures.len() == 2 {
             "no known protocol was recognised"
         } else {
-            "no known product was recognised"
+            NOT_RECOGNISED
         };
         let mut judged = self.unknown(compiled, why);
         if !edge.blocked
@@ -230,6 +230,10 @@ impl Judge {
         {
             let version = version.map(|version| Text::from_bytes(version.as_bytes(), VERSION_BYTES_MAX));
             judged.verdict.product = Some(Text::from(server.product.as_str()));
+            if why == NOT_RECOGNISED {
+                judged.verdict.why =
+                    Text::from("the server says its own name; no product of the catalogue was recognised");
+            }
             judged.verdict.cpe = cpe(server.cpe.as_slice(), version.as_ref());
             judged.verdict.version = version;
         }
@@ -298,6 +302,8 @@ impl Judge {
     }
 }
 
+/// Why nothing is known of an answer that is like any other.
+const NOT_RECOGNISED: &str = "no known product was recognised";
 /// Tag and finding of a version that gets no more fixes.
 const END_OF_LIFE: &str = "end-of-life";
 
