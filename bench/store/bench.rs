@@ -18,6 +18,10 @@ use nightlatch_store::{Selection, Snapshot, Sort, Step, Store, View, content_key
 use nightlatch_store_tantivy::{Options, TantivyStore};
 use serde_json::{Value, json};
 
+/// The program's own allocator, so that the figures are the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SEED: u64 = 7;
 const BATCH: usize = 1_000;
 
