@@ -8,12 +8,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use nightlatch_asset::{Observation, Record, RunId, Severity};
+use nightlatch_asset::{Exposure, Observation, Record, RunId, Severity};
 use nightlatch_enrich::{Enricher, Loaded};
 use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{
-    Cancel, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start, State,
+    Cancel, Doors, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start, State,
     converse::{Conversation, Limit, Prober},
 };
 use nightlatch_store::Store;
@@ -49,14 +49,32 @@ pub(crate) struct Survey<'s> {
     pub(crate) limit: Limit,
     pub(crate) pace: Pace,
     pub(crate) output: Output,
+    /// Which look this is at what it meets.
+    pub(crate) look: Look,
+}
+
+/// Which look a scan takes.
+#[derive(Clone, Debug)]
+pub(crate) enum Look {
+    /// The only one.
+    Only,
+    /// One after which what stood open is asked again.
+    First,
+    /// The one at what the first found open.
+    Second(Arc<Doors>),
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Found {
+    pub(crate) run: RunId,
     pub(crate) state: State,
     /// The worst severity seen.
     pub(crate) worst: Option<Severity>,
+    /// The worst severity seen where nothing stood open.
+    pub(crate) worst_shut: Option<Severity>,
+    /// What stood open, where a second look follows.
+    pub(crate) doors: Doors,
 }
 
 /// Most rows kept for the table; a scan that finds more is read with `search`.
@@ -106,9 +124,10 @@ impl Survey<'_> {
             hash_key,
         });
         let (scope, progress, cancel) = (plan.scope.clone(), Arc::new(Progress::new()), Cancel::new());
-        let taken = Arc::new(Mutex::new(Taken::default()));
+        let doors = matches!(self.look, Look::First).then(Doors::default);
+        let taken = Arc::new(Mutex::new(Taken { doors, ..Taken::default() }));
         let store = Arc::new(Mutex::new(store));
-        let sink = sink(store.clone(), enricher.clone(), self.output, taken.clone());
+        let sink = sink(store.clone(), enricher.clone(), self.look.clone(), self.output, taken.clone());
         let scan =
             Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
         let talk = move |opened: Opened| {
@@ -145,7 +164,7 @@ impl Survey<'_> {
         let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
         // Not a matter of taste: what is stored lacks fields that it should have.
         damages(&enricher.status(Timestamp::now())).for_each(say);
-        let found = self.conclude(outcome, taken, &go_on, resumed.then_some(&id))?;
+        let found = self.conclude(outcome, taken, &go_on, &id, resumed)?;
         committed.map_err(|error| {
             Failure::from(error).hint(
                 "what was found is safe, but no search finds it until a scan or an import has room to write it",
@@ -171,13 +190,14 @@ impl Survey<'_> {
         format!("{} scan --resume {id}{scope}", self.session.again())
     }
 
-    /// - `resumed`: the run, when an earlier session has found a part already.
+    /// - `resumed`: whether an earlier session has found a part already.
     fn conclude(
         &self,
         outcome: Outcome,
         mut taken: Taken,
         go_on: &str,
-        resumed: Option<&RunId>,
+        id: &RunId,
+        resumed: bool,
     ) -> Result<Found, Failure> {
         if let Some(error) = taken.output_error.take() {
             if self.session.chatty() {
@@ -192,7 +212,8 @@ impl Survey<'_> {
             nightlatch_report::Csv::new(&mut out)?;
             out.flush()?;
         }
-        if self.output == Output::Table {
+        let no_news = matches!(self.look, Look::Second(_)) && taken.rows.is_empty();
+        if self.output == Output::Table && !no_news {
             let mut out = io::BufWriter::new(io::stdout().lock());
             nightlatch_report::table(&taken.rows, self.session.style(), &mut out)?;
             out.flush()?;
@@ -212,7 +233,7 @@ impl Survey<'_> {
                 tally.filtered,
                 outcome.elapsed.as_secs_f64()
             ));
-            if let Some(id) = resumed {
+            if resumed {
                 let again = self.session.again();
                 say(format_args!(
                     "this is what run {id} found since it was resumed; `{again} search` shows everything"
@@ -241,7 +262,13 @@ impl Survey<'_> {
             ));
             say(format_args!("go on with: {go_on}"));
         }
-        Ok(Found { state: outcome.state, worst: taken.worst })
+        Ok(Found {
+            run: id.clone(),
+            state: outcome.state,
+            worst: taken.worst,
+            worst_shut: taken.worst_shut,
+            doors: taken.doors.unwrap_or_default(),
+        })
     }
 }
 
@@ -251,21 +278,33 @@ struct Taken {
     rows: Vec<Record>,
     count: u64,
     worst: Option<Severity>,
+    worst_shut: Option<Severity>,
+    doors: Option<Doors>,
     header_written: bool,
     output_error: Option<io::Error>,
 }
 
 impl Taken {
-    fn take(&mut self, observation: &Observation) {
+    fn weigh(&mut self, observation: &Observation) {
+        let severity = Some(observation.verdict.severity);
+        self.worst = self.worst.max(severity);
+        if observation.verdict.exposure < Exposure::Readable {
+            self.worst_shut = self.worst_shut.max(severity);
+        }
+        if let Some(doors) = &mut self.doors {
+            doors.note(observation);
+        }
+    }
+
+    fn show(&mut self, observation: Observation) {
         self.count += 1;
-        self.worst = self.worst.max(Some(observation.verdict.severity));
         self.rows.push(Record {
             id: self.count,
             first_seen: observation.time,
             last_seen: observation.time,
             times_seen: 1,
             latest: true,
-            observation: observation.clone(),
+            observation,
         });
         if self.rows.len() >= 2 * ROWS_MAX {
             self.trim();
@@ -295,14 +334,26 @@ fn damages(loaded: &[Loaded]) -> impl Iterator<Item = String> {
 fn sink(
     store: Arc<Mutex<Box<dyn Store>>>,
     enricher: Arc<Enricher>,
+    look: Look,
     output: Output,
     taken: Arc<Mutex<Taken>>,
 ) -> impl FnMut(&[Observation]) -> Result<(), SinkError> + Send {
     move |batch| {
         let mut batch = batch.to_vec();
-        batch.iter_mut().for_each(|observation| enricher.enrich(observation));
+        let mut news = Vec::with_capacity(batch.len());
+        for observation in &mut batch {
+            enricher.enrich(observation);
+            // A second look that finds the same is no news.
+            news.push(match &look {
+                Look::Second(doors) => doors.compare(observation),
+                Look::Only | Look::First => true,
+            });
+        }
         store.lock().unwrap_or_else(PoisonError::into_inner).ingest(&batch)?;
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.iter().for_each(|observation| taken.weigh(observation));
+        let mut news = news.into_iter();
+        batch.retain(|_| news.next().unwrap_or(true));
         if taken.output_error.is_none()
             && let Err(error) = write(&batch, output, &mut taken.header_written)
         {
@@ -310,7 +361,7 @@ fn sink(
             taken.output_error = Some(error);
             return Err("the output cannot be written".into());
         }
-        batch.iter().for_each(|observation| taken.take(observation));
+        batch.into_iter().for_each(|observation| taken.show(observation));
         Ok(())
     }
 }

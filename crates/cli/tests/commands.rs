@@ -471,3 +471,60 @@ fn completions_and_man_pages_are_written() {
     assert_eq!(nightlatch(data.path(), &["man", dir.to_str().unwrap()]).code, 0);
     assert!(std::fs::read_to_string(dir.join("nightlatch-scan.1")).unwrap().contains("TARGET"));
 }
+
+/// Opens a street of recordings, each at an address of its own.
+fn street(houses: &[(&str, &str)]) -> nightlatch_replay::Street {
+    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recordings");
+    let house = |(name, address): &(&str, &str)| {
+        let text = std::fs::read_to_string(recordings.join(format!("{name}.json"))).unwrap();
+        let recording = nightlatch_replay::Recording::read(name, &text).unwrap();
+        nightlatch_replay::House::new(&recording, address.parse().unwrap()).unwrap()
+    };
+    let began = Instant::now();
+    loop {
+        // The sockets of an earlier street close a moment after it.
+        match nightlatch_replay::Street::open(houses.iter().map(house).collect()) {
+            Ok(street) => return street,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(10), "{error}"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_does_not_stand_open_twice_is_unknown() {
+    let (docker, etcd, redis) = ("127.94.3.1:2375", "127.94.3.2:2379", "127.94.3.3:6379");
+    let data = tempfile::tempdir().unwrap();
+    let first = street(&[("docker/open", docker), ("etcd/open-v3", etcd), ("redis/open", redis)]);
+    let mut scan = command(data.path())
+        .args(["scan", docker, etcd, redis, "--recheck", "3", "--json", "--fail-on", "critical"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = std::io::BufReader::new(scan.stderr.take().unwrap());
+    let mut err = String::new();
+    while !err.contains("asked once more") {
+        let read = std::io::BufRead::read_line(&mut told, &mut err).unwrap();
+        assert!(read > 0, "no second look: {err}");
+    }
+    drop(first);
+    let second = street(&[("docker/open", docker), ("etcd/auth-enabled", etcd)]);
+    std::io::Read::read_to_string(&mut told, &mut err).unwrap();
+    let output = scan.wait_with_output().unwrap();
+    drop(second);
+    assert_eq!(output.status.code(), Some(1), "Docker still stands open: {err}");
+    assert!(err.contains("second look at 3 open doors: 1 answered differently, 1 not at all"), "{err}");
+    let out = String::from_utf8(output.stdout).unwrap();
+    let last = out.lines().last().unwrap();
+    assert_eq!(out.lines().count(), 4, "three found, one answered differently: {out}");
+    for part in ["\"exposure\":\"unknown\"", "flapping", "asked again: controllable at ", "127.94.3.2"] {
+        assert!(last.contains(part), "{part} in {last}");
+    }
+    let count = |query: &str| nightlatch(data.path(), &["count", query]).out.trim().to_owned();
+    assert_eq!(count("tag:flapping"), "1");
+    assert_eq!(count("product:docker exposure:controllable"), "1");
+    assert_eq!(count("product:etcd exposure:>=readable"), "0");
+    assert_eq!(nightlatch(data.path(), &["runs", "--json"]).out.lines().count(), 2);
+}

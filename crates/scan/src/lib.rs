@@ -15,6 +15,7 @@ mod progress;
 mod run;
 mod run_record;
 mod scan_log;
+mod second_look;
 mod sink;
 mod worker;
 
@@ -26,5 +27,6 @@ pub use progress::{Progress, Snapshot};
 pub use run::{Outcome, Scan, ScanError};
 pub use run_record::{RunRecord, State};
 pub use scan_log::SCAN_LOG;
+pub use second_look::Doors;
 pub use sink::{Sink, SinkError};
 pub use worker::Opened;

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     say::say,
     session::{Session, shell_word},
-    survey::{Output, Survey},
+    survey::{Look, Output, Survey},
 };
 
 /// Open a street of recorded services on this machine, scan it, and show what to try next
@@ -63,6 +63,7 @@ impl Demo {
             limit: Limit::default(),
             pace: Pace::default(),
             output: Output::Table,
+            look: Look::Only,
         };
         let start = Start {
             command: std::env::args().collect(),

@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use nightlatch_asset::{RunId, Severity};
 use nightlatch_netio::Pace;
-use nightlatch_scan::{Journal, Plan, Start, converse::Limit};
+use nightlatch_scan::{Doors, Journal, Plan, Start, State, converse::Limit};
 use nightlatch_scope::{AddressRange, Refused, Scope, Target, TargetSetBuilder, read_targets};
 use nightlatch_untrusted::terminal;
 
@@ -21,7 +21,7 @@ use crate::{
     resolver,
     say::say,
     session::Session,
-    survey::{Output, Survey},
+    survey::{Found, Look, Output, Survey},
     words,
 };
 
@@ -78,6 +78,9 @@ pub(crate) struct Scan {
     /// Go on with a run that was stopped; nothing is asked twice, and its rates hold unless others are given
     #[arg(long, value_name = "RUN", conflicts_with_all = ["targets", "input_list", "ports", "exclude", "exclude_file"])]
     resume: Option<String>,
+    /// Ask what stands open once more, this many seconds later; what answers differently then is called unknown
+    #[arg(long, value_name = "SECONDS", value_parser = recheck_seconds)]
+    recheck: Option<f64>,
     /// One JSON object for each observation, as it is found
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -128,13 +131,72 @@ impl Scan {
                 (_, true) => Output::Csv,
                 _ => Output::Table,
             },
+            look: if self.recheck.is_some() { Look::First } else { Look::Only },
         };
-        let found = survey.run(&data, plan, journal, self.start(pace), &runtime)?;
+        let scope = plan.scope.clone();
+        let mut found = survey.run(&data, plan, journal, self.start(pace), &runtime)?;
+        if let Some(after) = self.recheck
+            && found.state == State::Finished
+            && !found.doors.is_empty()
+        {
+            found = self.look_again(survey, &data, scope, found, Duration::from_secs_f64(after), &runtime)?;
+        }
         // A target that was never asked is not clean.
         Ok(match found.exit(self.fail_on) {
             Exit::Clean if unresolved > 0 => Exit::World,
             exit => exit,
         })
+    }
+
+    /// Asks the open doors of `first` once more, as a run of its own.
+    fn look_again(
+        &self,
+        survey: Survey<'_>,
+        data: &Path,
+        scope: Arc<Scope>,
+        first: Found,
+        after: Duration,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Found, Failure> {
+        let (chatty, doors) = (survey.session.chatty(), Arc::new(first.doors));
+        if chatty {
+            say(format_args!(
+                "{} open doors are asked once more in {:.0} s",
+                doors.len(),
+                after.as_secs_f64()
+            ));
+        }
+        let interrupted = runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(after) => false,
+                _ = tokio::signal::ctrl_c() => true,
+            }
+        });
+        if interrupted {
+            say("stopped before the second look; what the first one found is kept");
+            return Ok(Found { state: State::Stopped, doors: Doors::default(), ..first });
+        }
+        let mut builder = TargetSetBuilder::default();
+        for (socket, name) in doors.targets() {
+            let named = name.and_then(|name| format!("{}:{}", name.raw(), socket.port()).parse().ok());
+            let target = named.filter(|target| matches!(target, Target::Name { .. }));
+            builder.add(&target.unwrap_or(Target::Endpoint(socket)), &[socket.ip()]);
+        }
+        let set = builder.build().map_err(|error| Failure::usage(&error))?;
+        let targets = scope.admit(&set).map_err(|refused| out_of_scope(&refused))?.targets;
+        let plan = self.limited(Plan::new(Arc::new(targets), scope, Plan::random_seed()));
+        let start =
+            Start { asked: vec![format!("what run {} found open", first.run)], ..self.start(survey.pace) };
+        let survey = Survey { look: Look::Second(doors.clone()), ..survey };
+        let second = survey.run(data, plan, None, start, runtime)?;
+        let (otherwise, silent) = doors.outcome();
+        if chatty {
+            say(format_args!(
+                "second look at {} open doors: {otherwise} answered differently, {silent} not at all",
+                doors.len()
+            ));
+        }
+        Ok(Found { worst: first.worst_shut.max(second.worst).max(doors.worst_unanswered()), ..second })
     }
 
     /// How fast; what the owner of a network agreed to when a run began holds when it goes on.
@@ -304,6 +366,13 @@ fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.05..=3600.0).contains(&value) => Ok(value),
         _ => Err("expected seconds, from 0.05 to 3600".to_owned()),
+    }
+}
+
+fn recheck_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=86_400.0).contains(&value) => Ok(value),
+        _ => Err("expected seconds, from 0 to 86400".to_owned()),
     }
 }
 
