@@ -256,7 +256,10 @@ impl Field {
             }
             Self::Hostname => o.hostnames.iter().for_each(|t| text(t.raw())),
             Self::Domain => o.domains.iter().for_each(|t| text(t.raw())),
-            Self::HttpStatus => o.http.iter().for_each(|h| sink(Value::Number(h.status.into()))),
+            // An imported banner may lack it, which is kept as 0: no status of HTTP.
+            Self::HttpStatus => {
+                o.http.iter().filter(|h| h.status > 0).for_each(|h| sink(Value::Number(h.status.into())));
+            }
             Self::HttpTitle => o.http.iter().filter_map(|h| h.title.as_ref()).for_each(|t| text(t.raw())),
             Self::HttpServer => o.http.iter().filter_map(|h| h.server.as_ref()).for_each(|t| text(t.raw())),
             Self::HttpLocation => {

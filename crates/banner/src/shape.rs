@@ -138,7 +138,8 @@ pub struct BannerCloud {
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names are Shodan's and say it")]
 pub struct HttpPart {
-    pub status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     pub title: Option<Text>,
     pub title_hash: Option<i32>,
     pub server: Option<Text>,

@@ -268,6 +268,25 @@ fn an_answer_seen_again_comes_back_from_first_to_last() {
 }
 
 #[test]
+fn an_http_block_without_a_status_gets_none() {
+    let line = r#"{"ip_str":"192.0.2.1","port":80,"timestamp":"2026-09-01T10:00:00","data":"x","http":{"title":"t"}}"#;
+    let observation = read(line.as_bytes()).remove(0).unwrap();
+    let record = nightlatch_asset::Record {
+        id: 1,
+        first_seen: observation.time,
+        last_seen: observation.time,
+        times_seen: 1,
+        latest: true,
+        observation,
+    };
+    let mut values = 0;
+    nightlatch_asset::Field::HttpStatus.values(&record, &mut |_| values += 1);
+    assert_eq!(values, 0, "no status is not the status 0");
+    let written = serde_json::to_value(to_banner(&record)).unwrap();
+    assert_eq!((&written["http"]["title"], written["http"].get("status")), (&"t".into(), None));
+}
+
+#[test]
 fn a_bomb_of_line_feeds_is_given_up() {
     let lines = read(&gzip(&vec![b'\n'; 1 << 20]));
     assert!(matches!(&lines[..], [Err(FileError::Blank { .. })]));

@@ -93,7 +93,7 @@ fn location(place: &Place) -> Location {
 fn http_part(http: &Http) -> HttpPart {
     let hash = |text: &Option<Text>| text.as_ref().map(|t| murmur3_32(t.raw().as_bytes()));
     HttpPart {
-        status: http.status,
+        status: (http.status > 0).then_some(http.status),
         title_hash: hash(&http.title),
         title: http.title.clone(),
         server_hash: hash(&http.server),
