@@ -69,7 +69,7 @@ pub(crate) enum Look {
 pub(crate) struct Found {
     pub(crate) run: RunId,
     pub(crate) state: State,
-    /// The worst severity seen.
+    /// The worst severity seen, earlier sessions of the run included.
     pub(crate) worst: Option<Severity>,
     /// The worst severity seen where nothing stood open.
     pub(crate) worst_shut: Option<Severity>,
@@ -265,8 +265,9 @@ impl Survey<'_> {
         Ok(Found {
             run: id.clone(),
             state: outcome.state,
-            worst: taken.worst,
-            worst_shut: taken.worst_shut,
+            worst: outcome.worst,
+            // Of an earlier session it is not known what stood open: all of it counts.
+            worst_shut: if resumed { outcome.worst } else { taken.worst_shut },
             doors: taken.doors.unwrap_or_default(),
         })
     }
@@ -277,7 +278,6 @@ impl Survey<'_> {
 struct Taken {
     rows: Vec<Record>,
     count: u64,
-    worst: Option<Severity>,
     worst_shut: Option<Severity>,
     doors: Option<Doors>,
     header_written: bool,
@@ -286,10 +286,8 @@ struct Taken {
 
 impl Taken {
     fn weigh(&mut self, observation: &Observation) {
-        let severity = Some(observation.verdict.severity);
-        self.worst = self.worst.max(severity);
         if observation.verdict.exposure < Exposure::Readable {
-            self.worst_shut = self.worst_shut.max(severity);
+            self.worst_shut = self.worst_shut.max(Some(observation.verdict.severity));
         }
         if let Some(doors) = &mut self.doors {
             doors.note(observation);

@@ -482,11 +482,14 @@ fn street(houses: &[(&str, &str)]) -> nightlatch_replay::Street {
     };
     let began = Instant::now();
     loop {
-        // The sockets of an earlier street close a moment after it.
-        match nightlatch_replay::Street::open(houses.iter().map(house).collect()) {
-            Ok(street) => return street,
-            Err(error) => assert!(began.elapsed() < Duration::from_secs(10), "{error}"),
+        // The sockets of an earlier street close a moment after it, and a taken port would be replaced by a free one.
+        let street = nightlatch_replay::Street::open(houses.iter().map(house).collect()).unwrap();
+        let found = street.endpoints().iter().map(|resident| resident.address.to_string());
+        if found.eq(houses.iter().map(|(_, address)| (*address).to_owned())) {
+            return street;
         }
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?} are taken", street.endpoints());
+        drop(street);
         thread::sleep(Duration::from_millis(20));
     }
 }

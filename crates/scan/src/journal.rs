@@ -179,6 +179,7 @@ impl Journal {
             failure: None,
             tally: Default::default(),
             observations: 0,
+            worst: None,
         };
         let (checkpoint, marks) =
             CheckpointFile::open(&folder.join(DONE)).map_err(io_error("open", &folder.join(DONE)))?;

@@ -131,6 +131,7 @@ fn store_batch(keeper: &Keeper, batch: Vec<Answered>, sink: &mut impl Sink) -> R
     let observations: Vec<Observation> =
         batch.into_iter().flat_map(|answered| answered.observations).collect();
     sink.store(&observations).map_err(ScanError::Sink)?;
+    keeper.shared.weigh(&observations);
     let mut ledger = keeper.shared.ledger();
     for position in positions {
         ledger.complete(position, Fate::Open);

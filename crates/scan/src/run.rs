@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use nightlatch_asset::{Observation, RunId};
+use nightlatch_asset::{Observation, RunId, Severity};
 use nightlatch_netio::{Dialer, descriptor_budget};
 use nightlatch_scope::Shuffled;
 use tokio::{
@@ -86,6 +86,8 @@ pub struct Outcome {
     pub observations: u64,
     /// Connections opened or tried in this session, by discovery and conversations.
     pub connections: u64,
+    /// The worst severity observed, earlier sessions of the run included.
+    pub worst: Option<Severity>,
     /// Conversations that hit a bug, and the words of the first.
     pub bugs: (u64, Option<String>),
     /// How long this session took.
@@ -106,6 +108,7 @@ pub(crate) struct Shared {
     /// Endpoints begun in this session, and how many of them accepted the connection.
     pub(crate) begun: AtomicU64,
     pub(crate) opened: AtomicU64,
+    worst: Mutex<Option<Severity>>,
     failure: Mutex<Option<ScanError>>,
 }
 
@@ -126,6 +129,12 @@ impl Shared {
         }
         let expected_open = (now as u128 * 2) * u128::from(opened + 1) / u128::from(begun.max(1));
         if expected_open <= self.plan.conversations as u128 { now * 2 } else { now }
+    }
+
+    /// Remembers the worst of what was stored.
+    pub(crate) fn weigh(&self, observations: &[Observation]) {
+        let mut worst = self.worst.lock().unwrap_or_else(PoisonError::into_inner);
+        *worst = observations.iter().map(|o| o.verdict.severity).max().max(*worst);
     }
 
     pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
@@ -176,6 +185,7 @@ impl Scan {
             bugs: Mutex::default(),
             begun: AtomicU64::new(0),
             opened: AtomicU64::new(0),
+            worst: Mutex::default(),
             failure: Mutex::default(),
             plan,
         });
@@ -260,18 +270,21 @@ fn conclude(
         (ledger.is_complete(), ledger.tally())
     };
     let mut failure = shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let mut worst = *shared.worst.lock().unwrap_or_else(PoisonError::into_inner);
     let mut state = match &failure {
         Some(_) => State::Failed,
         None if complete => State::Finished,
         None => State::Stopped,
     };
     if let Some(journal) = journal {
+        worst = worst.max(journal.record().worst);
         let words = failure.as_ref().map(words);
         let written = journal.finish(Timestamp::now(), connections, |record| {
             record.state = state;
             record.failure = words;
             record.tally = tally;
             record.observations += observations;
+            record.worst = worst;
         });
         if let Err(error) = written {
             state = State::Failed;
@@ -287,6 +300,7 @@ fn conclude(
         total: shared.plan.targets.len(),
         observations,
         connections,
+        worst,
         bugs,
         elapsed,
     }

@@ -1,7 +1,7 @@
 use std::{fmt, path::PathBuf};
 
 use jiff::Timestamp;
-use nightlatch_asset::RunId;
+use nightlatch_asset::{RunId, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::Tally;
@@ -94,6 +94,9 @@ pub struct RunRecord {
     pub tally: Tally,
     /// Observations acknowledged by the store, all sessions.
     pub observations: u64,
+    /// The worst severity observed, all sessions but those that were killed; absent when nothing was observed.
+    #[serde(default)]
+    pub worst: Option<Severity>,
 }
 
 impl RunRecord {

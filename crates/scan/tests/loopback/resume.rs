@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nightlatch_asset::{Observation, RunId, Timestamp};
+use nightlatch_asset::{Observation, RunId, Severity, Timestamp};
 use nightlatch_netio::Pace;
 use nightlatch_scan::{Journal, JournalError, Plan, SCAN_LOG, Scan, Start, State, runs};
 use nightlatch_scope::Scope;
@@ -89,6 +89,31 @@ async fn what_a_failed_store_did_not_take_is_asked_again_and_nothing_else() {
     let outcome = run(resumed(data.path(), &id, Pace::default()), &book).await;
     assert_eq!((outcome.state, outcome.tally.open), (State::Finished, TOTAL));
     assert_eq!((book.len() as u64, book.most()), (TOTAL, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_worst_of_an_earlier_session_still_counts() {
+    let (street, data, book) = (Street::open(), tempfile::tempdir().unwrap(), Book::default());
+    let plan = plan(&[BLOCK], &[street.port]);
+    let journal = journal(data.path(), &plan);
+    let id = journal.id().clone();
+    let mut stores = book.sink();
+    let mut batches = 0;
+    let full = move |batch: &[Observation]| {
+        batches += 1;
+        if batches > 1 { Err("no space left on device".into()) } else { stores(batch) }
+    };
+    let grave = |opened| async {
+        let mut observations = glance(opened).await;
+        observations.iter_mut().for_each(|o| o.verdict.severity = Severity::High);
+        observations
+    };
+    let (outcome, _) = scan(plan, Pace::default(), Some(journal)).run(grave, full).await;
+    assert_eq!((outcome.state, outcome.worst), (State::Failed, Some(Severity::High)));
+    let outcome = run(resumed(data.path(), &id, Pace::default()), &book).await;
+    assert_eq!((outcome.state, outcome.worst), (State::Finished, Some(Severity::High)));
+    let record = runs(data.path()).unwrap().pop().unwrap().record.unwrap();
+    assert_eq!(record.worst, Some(Severity::High));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
