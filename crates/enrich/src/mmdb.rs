@@ -1,11 +1,15 @@
 //! MaxMind-format databases in the field layouts of GeoLite2/GeoIP2, DB-IP, IPinfo and ip-location-db.
 
 mod entry;
+mod tree;
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use maxminddb::{Reader, WithinOptions};
 use nightlatch_asset::{Network, Place, Timestamp};
@@ -13,6 +17,7 @@ use nightlatch_untrusted::terminal_cut;
 
 use crate::EnrichError;
 use entry::Entry;
+use tree::{Knot, Tree};
 
 /// Largest database that is read into memory, in bytes.
 pub const DATABASE_BYTES_MAX: u64 = 4 << 30;
@@ -20,17 +25,25 @@ pub const DATABASE_BYTES_MAX: u64 = 4 << 30;
 /// Stretches of address space looked at to learn whether the layout is known.
 const SAMPLE_MAX: usize = 4096;
 
-/// Stretches of address space for each node of a tree, at most: two links, and room for an aliased IPv4 part.
-const STRETCHES_PER_NODE_MAX: u64 = 3;
-
 /// Columns of foreign text that an error message or a status line repeats.
 const QUOTED_COLUMNS_MAX: usize = 120;
+
+/// The bytes of a database, for the reader and for the look at its tree.
+#[derive(Clone, Debug)]
+struct Bytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// One database, in memory.
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
-    reader: Reader<Vec<u8>>,
+    bytes: Bytes,
+    reader: Reader<Bytes>,
     damaged: AtomicU64,
 }
 
@@ -40,8 +53,9 @@ impl Database {
     /// # Errors
     /// [`EnrichError::Database`] and [`EnrichError::Layout`].
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, EnrichError> {
-        let reader = Reader::from_source(bytes).map_err(|e| damaged(path, &e))?;
-        let database = Self { path: path.to_owned(), reader, damaged: AtomicU64::new(0) };
+        let bytes = Bytes(Arc::new(bytes));
+        let reader = Reader::from_source(bytes.clone()).map_err(|e| damaged(path, &e))?;
+        let database = Self { path: path.to_owned(), bytes, reader, damaged: AtomicU64::new(0) };
         if database.layout_is_known()? {
             return Ok(database);
         }
@@ -50,12 +64,14 @@ impl Database {
 
     /// True when one of the first entries holds a field that we know.
     fn layout_is_known(&self) -> Result<bool, EnrichError> {
-        // Empty stretches are counted as well, so that a tree of nothing else ends the loop.
-        let options = WithinOptions::default().include_networks_without_data();
-        let stretches = self.reader.networks(options).map_err(|e| damaged(&self.path, &e))?;
-        for stretch in stretches.take(SAMPLE_MAX) {
-            let found = stretch.map_err(|e| damaged(&self.path, &e))?;
-            let entry = found.decode::<Entry>().map_err(|e| damaged(&self.path, &e))?;
+        let tree = self.tree();
+        for address in tree.sample(SAMPLE_MAX).map_err(|knot| self.knotted(knot))? {
+            let ip = match tree.depth_max {
+                32 => IpAddr::V4(Ipv4Addr::from_bits(address as u32)),
+                _ => IpAddr::V6(Ipv6Addr::from_bits(address)),
+            };
+            let found = self.reader.lookup(ip).and_then(|found| found.decode::<Entry>());
+            let entry = found.map_err(|e| damaged(&self.path, &e))?;
             if entry.is_some_and(|entry| {
                 entry.place() != Place::default() || entry.network() != Network::default()
             }) {
@@ -85,6 +101,7 @@ impl Database {
     /// # Errors
     /// [`EnrichError::Database`].
     pub fn verify(&self) -> Result<(), EnrichError> {
+        self.tree().check().map_err(|knot| self.knotted(knot))?;
         // The reader's own check refuses a file without a description, which sound files of ip-location-db
         // lack; those are held to what a lookup relies on.
         if self.reader.metadata().description.is_empty() {
@@ -95,23 +112,30 @@ impl Database {
 
     /// Walks the whole tree and decodes every entry, each once.
     fn verify_entries(&self) -> Result<(), EnrichError> {
-        // Nodes that share their children make a small file of a tree without end.
-        let stretches_max = self.nodes().saturating_mul(STRETCHES_PER_NODE_MAX);
         let mut seen = HashSet::new();
-        // Empty stretches are counted as well: there may be nothing else.
-        let options = WithinOptions::default().include_networks_without_data();
-        let stretches = self.reader.networks(options).map_err(|e| damaged(&self.path, &e))?;
-        for (nth, stretch) in (1..).zip(stretches) {
-            if nth > stretches_max {
-                let what = "its tree has more ends than its nodes allow".to_owned();
-                return Err(EnrichError::Database { path: self.path.clone(), what });
-            }
+        let stretches =
+            self.reader.networks(WithinOptions::default()).map_err(|e| damaged(&self.path, &e))?;
+        for stretch in stretches {
             let found = stretch.map_err(|e| damaged(&self.path, &e))?;
             if found.offset().is_some_and(|offset| seen.insert(offset)) {
                 found.decode::<Entry>().map_err(|e| damaged(&self.path, &e))?;
             }
         }
         Ok(())
+    }
+
+    fn tree(&self) -> Tree<'_> {
+        let metadata = self.reader.metadata();
+        Tree {
+            bytes: &self.bytes.0,
+            nodes: metadata.node_count,
+            record_bits: metadata.record_size,
+            depth_max: if metadata.ip_version == 4 { 32 } else { 128 },
+        }
+    }
+
+    fn knotted(&self, knot: Knot) -> EnrichError {
+        EnrichError::Database { path: self.path.clone(), what: knot.to_string() }
     }
 
     /// The file.
