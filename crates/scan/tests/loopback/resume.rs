@@ -9,7 +9,7 @@ use std::{
 
 use nightlatch_asset::{Observation, RunId, Severity, Timestamp};
 use nightlatch_netio::Pace;
-use nightlatch_scan::{Journal, JournalError, Plan, SCAN_LOG, Scan, Start, State, runs};
+use nightlatch_scan::{Journal, JournalError, Plan, SCAN_LOG, Scan, Sink, Start, State, runs};
 use nightlatch_scope::Scope;
 
 use crate::street::{Book, Street, glance, journal, plan, run, run_and_stop, scan, targets};
@@ -22,6 +22,16 @@ fn resumed(data: &Path, id: &RunId, pace: Pace) -> Scan {
     let scope = Arc::new(Scope::loopback_only());
     let (journal, plan) = Journal::resume(data, id, scope, Timestamp::now()).unwrap();
     scan(plan, pace, Some(journal))
+}
+
+/// A store that takes so many batches and no more.
+fn full_after(most: usize, book: &Book) -> impl Sink + 'static {
+    let mut stores = book.sink();
+    let mut batches = 0;
+    move |batch: &[Observation]| {
+        batches += 1;
+        if batches > most { Err("no space left on device".into()) } else { stores(batch) }
+    }
 }
 
 fn state(data: &Path) -> State {
@@ -73,12 +83,7 @@ async fn what_a_failed_store_did_not_take_is_asked_again_and_nothing_else() {
     let plan = plan(&[BLOCK], &[street.port]);
     let journal = journal(data.path(), &plan);
     let id = journal.id().clone();
-    let mut stores = book.sink();
-    let mut batches = 0;
-    let full = move |batch: &[Observation]| {
-        batches += 1;
-        if batches > 2 { Err("no space left on device".into()) } else { stores(batch) }
-    };
+    let full = full_after(2, &book);
     let (outcome, _) = scan(plan, Pace::default(), Some(journal)).run(glance, full).await;
     assert_eq!(outcome.state, State::Failed);
     let record = runs(data.path()).unwrap().pop().unwrap().record.unwrap();
@@ -97,12 +102,7 @@ async fn the_worst_of_an_earlier_session_still_counts() {
     let plan = plan(&[BLOCK], &[street.port]);
     let journal = journal(data.path(), &plan);
     let id = journal.id().clone();
-    let mut stores = book.sink();
-    let mut batches = 0;
-    let full = move |batch: &[Observation]| {
-        batches += 1;
-        if batches > 1 { Err("no space left on device".into()) } else { stores(batch) }
-    };
+    let full = full_after(1, &book);
     let grave = |opened| async {
         let mut observations = glance(opened).await;
         observations.iter_mut().for_each(|o| o.verdict.severity = Severity::High);
