@@ -130,8 +130,9 @@ impl Survey<'_> {
         let sink = sink(store.clone(), enricher.clone(), self.look.clone(), self.output, taken.clone());
         let scan =
             Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
+        let look = self.look.clone();
         let talk = move |opened: Opened| {
-            let (prober, scope, names) = (prober.clone(), scope.clone(), names.clone());
+            let (prober, scope, names, look) = (prober.clone(), scope.clone(), names.clone(), look.clone());
             async move {
                 let ip = opened.target.socket().ip();
                 let permissions = scope.permissions(ip);
@@ -146,6 +147,10 @@ impl Survey<'_> {
                 let new: Vec<_> =
                     names.into_iter().filter(|name| !observation.hostnames.contains(name)).collect();
                 observation.hostnames.extend(new);
+                // A part of the judgement: whatever counts or keeps the observation must see what came of it.
+                if let Look::Second(doors) = &look {
+                    doors.compare(&mut observation);
+                }
                 vec![observation]
             }
         };
@@ -338,20 +343,14 @@ fn sink(
 ) -> impl FnMut(&[Observation]) -> Result<(), SinkError> + Send {
     move |batch| {
         let mut batch = batch.to_vec();
-        let mut news = Vec::with_capacity(batch.len());
-        for observation in &mut batch {
-            enricher.enrich(observation);
-            // A second look that finds the same is no news.
-            news.push(match &look {
-                Look::Second(doors) => doors.compare(observation),
-                Look::Only | Look::First => true,
-            });
-        }
+        batch.iter_mut().for_each(|observation| enricher.enrich(observation));
         store.lock().unwrap_or_else(PoisonError::into_inner).ingest(&batch)?;
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         batch.iter().for_each(|observation| taken.weigh(observation));
-        let mut news = news.into_iter();
-        batch.retain(|_| news.next().unwrap_or(true));
+        if let Look::Second(doors) = &look {
+            // That it finds the same is no news.
+            batch.retain(|observation| doors.differ(observation));
+        }
         if taken.output_error.is_none()
             && let Err(error) = write(&batch, output, &mut taken.header_written)
         {

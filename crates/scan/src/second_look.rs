@@ -30,7 +30,7 @@ struct Door {
 #[derive(Debug, Default)]
 struct Answered {
     doors: HashSet<SocketAddr>,
-    otherwise: usize,
+    otherwise: HashSet<SocketAddr>,
 }
 
 impl Doors {
@@ -65,18 +65,16 @@ impl Doors {
 
     /// Compares an observation of the second look with the first. Where product or state differ, the state becomes
     /// `unknown`, with the tag `flapping` and both answers as the reason.
-    ///
-    /// Returns whether they differ; false for what the first look did not find open.
-    pub fn compare(&self, o: &mut Observation) -> bool {
+    pub fn compare(&self, o: &mut Observation) {
         let socket = SocketAddr::new(o.ip, o.port);
-        let Some(door) = self.found.get(&socket) else { return false };
+        let Some(door) = self.found.get(&socket) else { return };
         let same = door.product == o.verdict.product && door.exposure == o.verdict.exposure;
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         answered.doors.insert(socket);
         if same {
-            return false;
+            return;
         }
-        answered.otherwise += 1;
+        answered.otherwise.insert(socket);
         let v = &mut o.verdict;
         let (before, now) = if door.product == v.product {
             (door.exposure.as_str().to_owned(), v.exposure.as_str().to_owned())
@@ -86,11 +84,11 @@ impl Doors {
             };
             (told(&door.product, door.exposure), told(&v.product, v.exposure))
         };
-        let minute = |time: Timestamp| time.strftime("%H:%M:%S").to_string();
+        let clock = |time: Timestamp| time.strftime("%H:%M:%S").to_string();
         v.why = Text::from(format!(
             "answers differently when it is asked again: {before} at {}, {now} at {}",
-            minute(door.time),
-            minute(o.time)
+            clock(door.time),
+            clock(o.time)
         ));
         if door.product != v.product {
             (v.fingerprint, v.product, v.version) = (None, None, None);
@@ -102,13 +100,18 @@ impl Doors {
         v.fix = None;
         v.findings.clear();
         o.tags.insert(Text::from("flapping"));
-        true
+    }
+
+    /// Whether the second look found something else than the first where `o` is of.
+    pub fn differ(&self, o: &Observation) -> bool {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.otherwise.contains(&SocketAddr::new(o.ip, o.port))
     }
 
     /// How many answered otherwise, and how many did not answer again.
     pub fn outcome(&self) -> (usize, usize) {
         let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        (answered.otherwise, self.found.len().saturating_sub(answered.doors.len()))
+        (answered.otherwise.len(), self.found.len().saturating_sub(answered.doors.len()))
     }
 
     /// The worst severity of the doors that did not answer again: nothing was learnt that makes them better.
@@ -155,7 +158,8 @@ mod tests {
         let mut o = observation(1, "etcd", Exposure::Readable);
         doors.note(&o);
         let before = o.clone();
-        assert!(!doors.compare(&mut o));
+        doors.compare(&mut o);
+        assert!(!doors.differ(&o));
         assert_eq!(o, before);
         assert_eq!((doors.outcome(), doors.worst_unanswered()), ((0, 0), None));
     }
@@ -165,7 +169,8 @@ mod tests {
         let mut doors = Doors::default();
         doors.note(&observation(1, "etcd", Exposure::Controllable));
         let mut o = observation(1, "etcd", Exposure::AuthRequired);
-        assert!(doors.compare(&mut o));
+        doors.compare(&mut o);
+        assert!(doors.differ(&o));
         assert_eq!((o.verdict.exposure, o.verdict.severity), (Exposure::Unknown, Severity::Info));
         let why = o.verdict.why.raw();
         assert!(why.ends_with("again: controllable at 00:00:00, auth-required at 00:00:00"), "{why}");
@@ -179,7 +184,8 @@ mod tests {
         let mut doors = Doors::default();
         doors.note(&observation(1, "etcd", Exposure::Readable));
         let mut o = observation(1, "Docker", Exposure::Readable);
-        assert!(doors.compare(&mut o));
+        doors.compare(&mut o);
+        assert!(doors.differ(&o));
         assert_eq!((o.verdict.product, o.verdict.version), (None, None));
         assert!(o.verdict.why.raw().contains("etcd readable at"), "{}", o.verdict.why.raw());
     }
@@ -189,6 +195,8 @@ mod tests {
         let mut doors = Doors::default();
         doors.note(&observation(1, "etcd", Exposure::Readable));
         assert_eq!((doors.outcome(), doors.worst_unanswered()), ((0, 1), Some(Severity::High)));
-        assert!(!doors.compare(&mut observation(2, "etcd", Exposure::Limited)), "never noted");
+        let mut never_noted = observation(2, "etcd", Exposure::Limited);
+        doors.compare(&mut never_noted);
+        assert!(!doors.differ(&never_noted));
     }
 }
