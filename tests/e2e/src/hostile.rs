@@ -297,6 +297,19 @@ pub fn page_without_head(visit: &mut Visit) -> io::Result<()> {
     visit.close()
 }
 
+/// Wants TLS, and tells who begins without it in a page that has no head, as Apache of old did.
+pub fn complaint_without_head(visit: &mut Visit) -> io::Result<()> {
+    let mut first = [0];
+    visit.stream.peek(&mut first)?;
+    if first == [0x16] {
+        visit.request()?;
+        // A handshake that fails, in words of TLS.
+        visit.send(b"\x15\x03\x03\0\x02\x02\x28")?;
+        return visit.close();
+    }
+    page_without_head(visit)
+}
+
 /// Greets in TLS 1.2 and shows a chain of certificates that fills a message of 16 MB, the largest there is.
 pub fn endless_chain(visit: &mut Visit) -> io::Result<()> {
     visit.request()?;

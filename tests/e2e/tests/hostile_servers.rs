@@ -112,6 +112,12 @@ fn answers_with_a_page_and_no_head() {
 }
 
 #[test]
+fn complains_in_a_page_without_a_head_that_it_wants_tls() {
+    let (server, scan) = endure(hostile::complaint_without_head);
+    assert_eq!(scan.of(server.address)["protocol"], "tls");
+}
+
+#[test]
 fn shows_a_chain_of_16_mb() {
     let (server, scan) = endure(hostile::endless_chain);
     let observation = scan.of(server.address);

@@ -173,6 +173,7 @@ impl Talk<'_> {
             }
             outcome => {
                 self.heard.forget_plain();
+                self.last_word = None;
                 self.inside_tls(outcome).await
             }
         }
@@ -234,7 +235,8 @@ impl Talk<'_> {
                         silent = *failure == Failure::Timeout;
                         self.last_word =
                             Some(failure.clone()).filter(|said| is_echo(said) || is_markup(said));
-                        other_scheme = self.last_word.is_none() && !speaks_otherwise(failure);
+                        // A page without a head can be the complaint of an old server that it wants TLS.
+                        other_scheme = !is_echo(failure) && !speaks_otherwise(failure);
                         dead = Some(failure.clone());
                     }
                 }
