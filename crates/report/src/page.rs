@@ -88,10 +88,10 @@ impl<'w> Page<'w> {
         writeln!(self.out)
     }
 
-    /// A line of our own words, cut to the width.
+    /// A line of text, cut to the width; as every line, without spaces at its end.
     pub(crate) fn text(&mut self, text: &str, paint: Paint) -> io::Result<()> {
         let shown = self.cut(text, self.style.columns());
-        self.paint(&shown, paint)?;
+        self.paint(shown.trim_end_matches(' '), paint)?;
         writeln!(self.out)
     }
 

@@ -301,6 +301,17 @@ fn fits(shown: &str, width: usize) -> bool {
     shown.lines().all(|line| terminal_width(line) <= width.max(Style::WIDTH_MIN) && !line.ends_with(' '))
 }
 
+#[test]
+fn a_line_of_spaces_is_empty() {
+    for text in [" ", "x  "] {
+        for (exit, shown) in
+            terminal_exits(&poisoned(text), Style { width: 0, colour: false, unicode: false })
+        {
+            assert!(fits(&shown, 0), "{exit}:\n{shown}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn lines_for_a_terminal_fit_whatever_the_text(text in any::<String>(), width in 0usize..250, unicode in any::<bool>()) {
