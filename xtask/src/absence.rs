@@ -6,8 +6,19 @@ use std::{
 };
 
 /// Rooms that are pure functions and state machines: no socket, file, clock, randomness or process.
-const PURE: &[&str] =
-    &["asset", "banner", "fingerprint", "finding", "probe", "query", "report", "scope", "store", "untrusted"];
+const PURE: &[&str] = &[
+    "alert",
+    "asset",
+    "banner",
+    "fingerprint",
+    "finding",
+    "probe",
+    "query",
+    "report",
+    "scope",
+    "store",
+    "untrusted",
+];
 
 /// What a pure room may not name, and what it would be.
 const IMPURE: &[(&str, &str)] = &[
