@@ -1,0 +1,1 @@
+//! Delivers the messages of alerts: one file for each channel.
