@@ -7,7 +7,13 @@ use proptest::prelude::*;
 use crate::samples::{bare, docker, kubernetes, poisoned, time};
 use crate::*;
 
-fn written(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> String {
+/// The records of a CSV text, by an ordinary reader.
+pub(crate) fn read_csv(text: &str) -> Vec<Vec<String>> {
+    let reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    reader.into_records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+pub(crate) fn written(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
     write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -17,7 +23,7 @@ fn style(width: usize) -> Style {
     Style { width, colour: false, unicode: true }
 }
 
-fn check(actual: &str, expected: &str) {
+pub(crate) fn check(actual: &str, expected: &str) {
     assert!(actual == expected, "expected:\n{expected}\nactual:\n{actual}");
 }
 
