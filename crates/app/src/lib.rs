@@ -8,14 +8,21 @@ mod archive;
 mod book;
 mod error;
 mod hub;
+mod names;
+pub mod private;
+mod secret;
 mod settings;
+mod survey;
 mod walk;
 
 pub use archive::Archive;
 pub use book::{Book, SharedWriter};
 pub use error::AppError;
 pub use hub::{Hub, Live, Subscription};
+pub use names::Names;
+pub use secret::secret;
 pub use settings::{Settings, Watch};
+pub use survey::{Look, Survey};
 
 use std::{
     path::{Path, PathBuf},

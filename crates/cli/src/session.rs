@@ -11,7 +11,9 @@ use nightlatch_report::Style;
 use nightlatch_store::{Snapshot, Store};
 use nightlatch_store_tantivy::{Options, TantivyStore};
 
-use crate::{exit::Exit, failure::Failure, private, say::say};
+use nightlatch_app::private;
+
+use crate::{exit::Exit, failure::Failure, say::say};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]

@@ -8,15 +8,14 @@ use std::{
 };
 
 use jiff::Timestamp;
+use nightlatch_app::{Look, Names, SharedWriter, secret};
 use nightlatch_asset::{Exposure, Observation, Record, RunId, Severity};
-use nightlatch_enrich::{Enricher, Loaded};
+use nightlatch_enrich::Loaded;
 use nightlatch_fingerprint::Catalogue;
-use nightlatch_netio::{Dialer, Pace};
+use nightlatch_netio::Pace;
 use nightlatch_scan::{
-    Cancel, Doors, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start, State,
-    converse::{Conversation, Limit, Prober},
+    Cancel, Doors, Journal, Outcome, Plan, Progress, SinkError, Start, State, converse::Limit,
 };
-use nightlatch_store::Store;
 use nightlatch_untrusted::terminal;
 use tokio::runtime::Runtime;
 
@@ -24,10 +23,8 @@ use crate::{
     config::Config,
     exit::Exit,
     failure::Failure,
-    names::Names,
     progress,
     say::say,
-    secret,
     session::{Session, shell_word},
 };
 
@@ -51,17 +48,6 @@ pub(crate) struct Survey<'s> {
     pub(crate) output: Output,
     /// Which look this is at what it meets.
     pub(crate) look: Look,
-}
-
-/// Which look a scan takes.
-#[derive(Clone, Debug)]
-pub(crate) enum Look {
-    /// The only one.
-    Only,
-    /// One after which what stood open is asked again.
-    First,
-    /// The one at what the first found open.
-    Second(Arc<Doors>),
 }
 
 /// What came of it.
@@ -103,9 +89,8 @@ impl Survey<'_> {
     ) -> Result<Found, Failure> {
         let config = Config::read(data)?;
         let enricher = Arc::new(config.enricher()?);
-        let names = Arc::new(Names::new(config.names.resolver()?));
         let store = self.session.writer_of(data)?;
-        let hash_key = secret::secret(data)?;
+        let hash_key = secret(data).map_err(|e| Failure::from_error(Exit::World, &e))?;
         let journal = match journal {
             Some(journal) => journal,
             None => Journal::create(data, &plan, start, Timestamp::now())
@@ -115,52 +100,26 @@ impl Survey<'_> {
         let resumed = !journal.record().resumed.is_empty();
         let go_on = self.go_on(data, &plan, &id);
         self.announce(&plan, &id);
-        let dialer = Arc::new(Dialer::new(self.pace));
-        let prober = Arc::new(Prober {
-            catalogue: self.catalogue.clone(),
-            dialer: dialer.clone(),
-            limit: self.limit,
-            contact: plan.scope.contact().map(str::to_owned),
-            hash_key,
-        });
-        let (scope, progress, cancel) = (plan.scope.clone(), Arc::new(Progress::new()), Cancel::new());
+        let (progress, cancel) = (Arc::new(Progress::new()), Cancel::new());
         let doors = matches!(self.look, Look::First).then(Doors::default);
         let taken = Arc::new(Mutex::new(Taken { doors, ..Taken::default() }));
-        let store = Arc::new(Mutex::new(store));
-        let sink = sink(store.clone(), enricher.clone(), self.look.clone(), self.output, taken.clone());
-        let scan =
-            Scan { plan, dialer, journal: Some(journal), progress: progress.clone(), cancel: cancel.clone() };
-        let look = self.look.clone();
-        let talk = move |opened: Opened| {
-            let (prober, scope, names, look) = (prober.clone(), scope.clone(), names.clone(), look.clone());
-            async move {
-                let ip = opened.target.socket().ip();
-                let permissions = scope.permissions(ip);
-                let conversation = Conversation {
-                    target: opened.target,
-                    name: opened.asked_as.as_deref(),
-                    stream: opened.stream,
-                    connect_time: opened.connect_time,
-                    permissions,
-                };
-                let (mut observation, names) = tokio::join!(prober.converse(conversation), names.of(ip));
-                let new: Vec<_> =
-                    names.into_iter().filter(|name| !observation.hostnames.contains(name)).collect();
-                observation.hostnames.extend(new);
-                // A part of the judgement: whatever counts or keeps the observation must see what came of it.
-                if let Look::Second(doors) = &look {
-                    doors.compare(&mut observation);
-                }
-                vec![observation]
-            }
+        let store: SharedWriter = Arc::new(Mutex::new(store));
+        let survey = nightlatch_app::Survey {
+            catalogue: self.catalogue.clone(),
+            enricher: enricher.clone(),
+            names: Arc::new(Names::new(config.names.resolver()?)),
+            hash_key,
+            limit: self.limit,
+            pace: self.pace,
+            look: self.look.clone(),
         };
+        let stored = stored(self.look.clone(), self.output, taken.clone());
         let outcome = runtime.block_on(async {
-            let signals = tokio::spawn(stop_on_signal(cancel, self.session.chatty()));
-            let line = progress::show(progress, self.session.progress());
-            let (outcome, sink) = scan.run(talk, sink).await;
+            let signals = tokio::spawn(stop_on_signal(cancel.clone(), self.session.chatty()));
+            let line = progress::show(progress.clone(), self.session.progress());
+            let outcome = survey.run(plan, journal, store.clone(), progress, cancel, stored).await;
             line.end().await;
             signals.abort();
-            drop(sink);
             outcome
         });
         let committed = store.lock().unwrap_or_else(PoisonError::into_inner).commit();
@@ -333,18 +292,13 @@ fn damages(loaded: &[Loaded]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Enriches, stores, and writes what is written as it is found.
-fn sink(
-    store: Arc<Mutex<Box<dyn Store>>>,
-    enricher: Arc<Enricher>,
+/// Writes what is written as it is found.
+fn stored(
     look: Look,
     output: Output,
     taken: Arc<Mutex<Taken>>,
-) -> impl FnMut(&[Observation]) -> Result<(), SinkError> + Send {
-    move |batch| {
-        let mut batch = batch.to_vec();
-        batch.iter_mut().for_each(|observation| enricher.enrich(observation));
-        store.lock().unwrap_or_else(PoisonError::into_inner).ingest(&batch)?;
+) -> impl FnMut(Vec<Observation>) -> Result<(), SinkError> + Send {
+    move |mut batch| {
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         batch.iter().for_each(|observation| taken.weigh(observation));
         if let Look::Second(doors) = &look {

@@ -1,6 +1,7 @@
 //! One moment of the store: what a snapshot answers from.
 
 use std::{
+    collections::{BTreeMap, HashMap, hash_map},
     net::IpAddr,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -26,7 +27,7 @@ use crate::{
     partition::Week,
     record::RecordColumns,
     rows::{self, Top},
-    schema::host_term,
+    schema::{column, host_term},
     stored_reader::StoredReader,
     visible::{Visible, VisibleCache},
 };
@@ -308,6 +309,55 @@ impl Snapshot for Moment {
             x.port.cmp(&y.port).then(y.time.cmp(&x.time)).then(b.id.cmp(&a.id))
         });
         Ok(records)
+    }
+
+    fn after(&self, id: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        // Place of each of the first `limit` documents by its id. A look at the greatest id of a segment leaves out
+        // all that is old.
+        let mut found: BTreeMap<u64, (usize, usize, DocId)> = BTreeMap::new();
+        for (part_index, part) in self.parts.iter().enumerate() {
+            let (from, end) = match part.week {
+                Some(_) => (0, self.written),
+                None => (self.written, self.next_oid),
+            };
+            let from = from.max(id.saturating_add(1));
+            for (segment, reader) in part.searcher.segment_readers().iter().enumerate() {
+                let oids = reader.fast_fields().u64(column::OID).map_err(self.engine())?;
+                if oids.max_value() < from || oids.min_value() >= end {
+                    continue;
+                }
+                for doc in 0..reader.max_doc() {
+                    let Some(oid) = oids.first(doc).filter(|oid| (from..end).contains(oid)) else { continue };
+                    let wanted =
+                        found.len() < limit || found.last_key_value().is_some_and(|(last, _)| oid < *last);
+                    if wanted {
+                        found.insert(oid, (part_index, segment, doc));
+                        if found.len() > limit {
+                            found.pop_last();
+                        }
+                    }
+                }
+            }
+        }
+        let mut readers = HashMap::new();
+        let mut records = Vec::with_capacity(found.len());
+        for (part, segment, doc) in found.into_values() {
+            let known = match readers.entry((part, segment)) {
+                hash_map::Entry::Occupied(known) => known.into_mut(),
+                hash_map::Entry::Vacant(vacant) => {
+                    let parts = self.parts.get(part).map(|part| part.searcher.segment_readers());
+                    let Some(reader) = parts.and_then(|readers| readers.get(segment)) else { continue };
+                    let stored = StoredReader::open(reader).map_err(self.engine())?;
+                    vacant.insert((stored, RecordColumns::open(reader).map_err(self.engine())?))
+                }
+            };
+            records.push(self.record(&known.0, &known.1, doc)?);
+        }
+        Ok(records)
+    }
+
+    fn last_id(&self) -> u64 {
+        self.next_oid.saturating_sub(1)
     }
 
     fn export(

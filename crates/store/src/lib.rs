@@ -266,6 +266,16 @@ pub trait Snapshot: Send + Sync {
     /// As [`Snapshot::count`].
     fn host(&self, ip: IpAddr, view: View) -> Result<Vec<Record>, StoreError>;
 
+    /// The records stored after the one with identifier `id`, in the order they were stored, at most `limit`: how
+    /// whoever follows the book reads on. With `id` 0, from the first.
+    ///
+    /// # Errors
+    /// When the data cannot be read.
+    fn after(&self, id: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// The greatest identifier of a record, 0 when there is none.
+    fn last_id(&self) -> u64;
+
     /// Hands every record selected to `sink`, in no particular order, until it breaks off.
     ///
     /// # Errors

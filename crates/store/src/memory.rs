@@ -221,6 +221,16 @@ impl Snapshot for MemorySnapshot {
         Ok(rows.into_iter().cloned().collect())
     }
 
+    fn after(&self, id: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let mut rows: Vec<&Record> = self.in_view(View::History).filter(|record| record.id > id).collect();
+        rows.sort_by_key(|record| record.id);
+        Ok(rows.into_iter().take(limit).cloned().collect())
+    }
+
+    fn last_id(&self) -> u64 {
+        self.in_view(View::History).map(|record| record.id).max().unwrap_or_default()
+    }
+
     fn export(
         &self,
         selection: &Selection,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use nightlatch_app::Look;
 use nightlatch_netio::Pace;
 use nightlatch_replay::{DEMO_NETWORK, demo_street};
 use nightlatch_scan::{Plan, Start, converse::Limit};
@@ -18,7 +19,7 @@ use crate::{
     failure::Failure,
     say::say,
     session::{Session, shell_word},
-    survey::{Look, Output, Survey},
+    survey::{Output, Survey},
 };
 
 /// Open a street of recorded services on this machine, scan it, and show what to try next

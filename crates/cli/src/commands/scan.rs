@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, ValueHint};
 use jiff::Timestamp;
+use nightlatch_app::Look;
 use nightlatch_asset::{RunId, Severity};
 use nightlatch_netio::Pace;
 use nightlatch_scan::{Doors, Journal, Plan, Start, State, converse::Limit};
@@ -21,7 +22,7 @@ use crate::{
     resolver,
     say::say,
     session::Session,
-    survey::{Found, Look, Output, Survey},
+    survey::{Found, Output, Survey},
     words,
 };
 

@@ -5,6 +5,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueHint};
+use nightlatch_app::private;
 use nightlatch_scope::{
     AddressRange, AddressSet, Explanation, HostName, Scope as Authorised, Target, template,
 };
@@ -15,7 +16,6 @@ use serde_json::json;
 use crate::{
     exit::Exit,
     failure::Failure,
-    private,
     say::{safe_lines, say},
     session::Session,
 };

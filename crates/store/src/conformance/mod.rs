@@ -190,6 +190,7 @@ impl Run<'_> {
         asker.everything_about_all()?;
         asker.refusals()?;
         asker.hosts()?;
+        asker.reading_on()?;
         for (number, expr) in queries::fixed().iter().enumerate() {
             asker.everything(expr, number)?;
         }

@@ -188,6 +188,17 @@ impl Asker<'_> {
     }
 
     /// Some addresses that are there, and some that are not.
+    /// Reading on from any place gives what was stored after it, in order.
+    pub(super) fn reading_on(&mut self) -> Result<(), Mismatch> {
+        self.same(&String::new, &|| "last_id()".to_owned(), |snapshot| Ok(snapshot.last_id()))?;
+        for (id, limit) in [(0, 1), (0, 7), (3, 5), (11, 100_000), (0, 100_000), (u64::MAX, 5), (2, 0)] {
+            self.same(&String::new, &|| format!("after({id}, {limit})"), |snapshot| {
+                snapshot.after(id, limit).map(lines)
+            })?;
+        }
+        Ok(())
+    }
+
     pub(super) fn hosts(&mut self) -> Result<(), Mismatch> {
         let known: BTreeSet<IpAddr> =
             everything_in(self.expected, View::History).iter().map(|record| record.observation.ip).collect();

@@ -73,6 +73,12 @@ impl Snapshot for BrokenSnapshot {
     fn distinct_hosts(&self, s: &crate::Selection) -> Result<u64, StoreError> {
         self.0.distinct_hosts(s)
     }
+    fn after(&self, id: u64, limit: usize) -> Result<Vec<crate::Record>, StoreError> {
+        self.0.after(id, limit)
+    }
+    fn last_id(&self) -> u64 {
+        self.0.last_id()
+    }
     fn host(&self, ip: std::net::IpAddr, view: View) -> Result<Vec<crate::Record>, StoreError> {
         self.0.host(ip, view)
     }

@@ -19,18 +19,19 @@ const REMEMBERED_MAX: usize = 200_000;
 
 /// Asks for names. Without a resolver it never does.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub struct Names {
     resolver: Option<SocketAddr>,
     known: Mutex<HashMap<IpAddr, Vec<Text>>>,
 }
 
 impl Names {
-    pub(crate) fn new(resolver: Option<SocketAddr>) -> Self {
+    /// Asks `resolver`, or nobody.
+    pub fn new(resolver: Option<SocketAddr>) -> Self {
         Self { resolver, known: Mutex::default() }
     }
 
     /// The names of an address; none when there are none, or nobody answered.
-    pub(crate) async fn of(&self, ip: IpAddr) -> Vec<Text> {
+    pub async fn of(&self, ip: IpAddr) -> Vec<Text> {
         let Some(resolver) = self.resolver else { return Vec::new() };
         if let Some(names) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&ip) {
             return names.clone();

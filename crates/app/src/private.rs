@@ -8,12 +8,18 @@ use std::{
 };
 
 /// Makes a directory, and what leads to it, for the owner alone; one that exists stays as it is.
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When the system refuses.
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Writes a new file: all of it, or, when that fails, nothing. `AlreadyExists` when there is one.
-pub(crate) fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a new file for the owner alone: all of it, or, when that fails, nothing.
+///
+/// # Errors
+/// `AlreadyExists` when there is one, or when the system refuses.
+pub fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
