@@ -71,7 +71,7 @@ fn main() -> io::Result<()> {
         );
     }
     let findings: Vec<_> = findings.findings.into_iter().collect();
-    let _ = writeln!(out, "];\npub(super) static FINDINGS: &[(&str, &str)] = &{findings:?};");
+    let _ = writeln!(out, "];\npub(super) const FINDINGS: &[(&str, &str)] = &{findings:?};");
     fs::write(Path::new(&env::var("OUT_DIR").unwrap_or_default()).join("products.rs"), out)
 }
 

@@ -6,28 +6,37 @@
 //! cursor, start a formula or turn the reading direction. Lines written for a terminal never exceed
 //! [`Style::width`] columns.
 
+mod cef;
 mod csv;
+mod ecs;
 mod facets;
 mod fields;
 mod host;
+mod html_document;
 mod ndjson;
 mod open;
+pub mod owner;
 mod page;
 mod remedy;
 mod runs;
+mod sarif;
 pub mod shadowserver;
 mod style;
 mod table;
 mod when;
 
+pub use cef::cef;
 pub use csv::{Csv, csv, csv_of};
+pub use ecs::ecs;
 pub use facets::{Bar, FacetView, facets};
 pub use fields::{field_text, fields, fields_header};
 pub use host::host;
+pub use html_document::{STYLESHEET, StyleSource};
 pub use ndjson::{ndjson, ndjson_line};
 pub use open::{is_open, open_severity};
 pub use remedy::{FindingRemedy, NetworkRule, Reference, Remedy, Tool, remedy};
 pub use runs::{RunView, runs};
+pub use sarif::Sarif;
 pub use style::Style;
 pub use table::{summary, table, worst_first};
 

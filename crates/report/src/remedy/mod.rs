@@ -1,7 +1,7 @@
 //! How to shut the door: the product's own steps, a rule of the network that closes it until then, what to read.
 
 mod network;
-mod products;
+pub(crate) mod products;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +9,7 @@ use nightlatch_asset::{Record, Text};
 use serde::Serialize;
 
 pub use network::{NetworkRule, Tool};
+pub(crate) use products::FINDING_STEPS;
 
 /// What to do about one observation.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

@@ -12,8 +12,8 @@ pub(crate) struct Product {
     /// A word of the fingerprints' vocabulary.
     pub(crate) group: &'static str,
     aliases: &'static [&'static str],
-    pub(super) summary: &'static str,
-    pub(super) steps: &'static [&'static str],
+    pub(crate) summary: &'static str,
+    pub(crate) steps: &'static [&'static str],
     /// Title, and address or nothing.
     pub(super) references: &'static [(&'static str, &'static str)],
 }
@@ -46,8 +46,11 @@ fn by_id(id: &str) -> Option<&'static Product> {
     }
 }
 
+/// What to do about each finding, by its identifier, sorted.
+pub(crate) const FINDING_STEPS: &[(&str, &str)] = embedded::FINDINGS;
+
 /// What to do about a finding.
 pub(super) fn finding_step(id: &str) -> Option<&'static str> {
-    let at = embedded::FINDINGS.binary_search_by(|(known, _)| (*known).cmp(id)).ok()?;
-    embedded::FINDINGS.get(at).map(|(_, step)| *step)
+    let at = FINDING_STEPS.binary_search_by(|(known, _)| (*known).cmp(id)).ok()?;
+    FINDING_STEPS.get(at).map(|(_, step)| *step)
 }

@@ -1,0 +1,223 @@
+//! SARIF 2.1.0: what is open as results of a scanner, for code scanning pages and result viewers.
+//!
+//! Results are written as they come, the rules after them: a million records need no memory.
+//!
+//! Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", sections 3.13 to 3.27 and 3.49.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use nightlatch_asset::{Exposure, Record, Severity, Text, Timestamp};
+use nightlatch_untrusted::json::to_writer;
+use serde_json::{Value, json};
+
+use crate::{
+    open::is_open,
+    remedy::{FINDING_STEPS, products, remedy},
+};
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+const INFORMATION: &str = "https://cwe.mitre.org/data/definitions/306.html";
+/// Longest part of a message that comes from outside, in characters.
+const MESSAGE_CHARS_MAX: usize = 2_000;
+
+/// Writes one SARIF log.
+pub struct Sarif<'w> {
+    out: &'w mut dyn Write,
+    results: u64,
+    /// What is written of each rule, by identifier; only identifiers that the program carries, so a bounded number.
+    rules: BTreeMap<String, Rule>,
+}
+
+struct Rule {
+    worst: Severity,
+    title: String,
+    help: Vec<String>,
+    url: &'static str,
+    weaknesses: Vec<String>,
+}
+
+impl<'w> Sarif<'w> {
+    /// Begins the log.
+    ///
+    /// # Errors
+    /// What `out` reports; so for all below.
+    pub fn new(out: &'w mut dyn Write) -> io::Result<Self> {
+        write!(out, "{{\"$schema\":\"{SCHEMA}\",\"version\":\"2.1.0\",\"runs\":[{{\"results\":[")?;
+        Ok(Self { out, results: 0, rules: BTreeMap::new() })
+    }
+
+    /// Writes a result for the state of a record that is open, and one for each finding; nothing for any other.
+    ///
+    /// # Errors
+    /// As [`Sarif::new`].
+    pub fn write(&mut self, record: &Record) -> io::Result<()> {
+        if !is_open(record) {
+            return Ok(());
+        }
+        let verdict = &record.observation.verdict;
+        if verdict.exposure >= Exposure::Readable {
+            let rule = self.exposure_rule(record);
+            let text = format!("{}: {}", verdict.exposure, verdict.why.raw());
+            self.result(&rule, verdict.severity, &text, record)?;
+        }
+        for finding in verdict.findings.iter().filter(|finding| finding.severity > Severity::Info) {
+            let rule = self.finding_rule(&finding.id, finding.severity, &finding.title);
+            let text = if finding.title.is_empty() { &finding.id } else { &finding.title };
+            self.result(&rule, finding.severity, text, record)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the log and says how many results are in it.
+    ///
+    /// - `time`: when the report is made.
+    ///
+    /// # Errors
+    /// As [`Sarif::new`].
+    pub fn finish(self, time: Timestamp) -> io::Result<u64> {
+        let rules: Vec<Value> = self.rules.iter().map(|(id, rule)| rule.as_json(id)).collect();
+        let tool = json!({"driver": {
+            "name": "nightlatch",
+            "version": env!("CARGO_PKG_VERSION"),
+            "semanticVersion": env!("CARGO_PKG_VERSION"),
+            "rules": rules,
+        }});
+        let invocations = json!([{"executionSuccessful": true, "endTimeUtc": time.to_string()}]);
+        self.out.write_all(b"],\"tool\":")?;
+        to_writer(&mut *self.out, &tool)?;
+        self.out.write_all(b",\"invocations\":")?;
+        to_writer(&mut *self.out, &invocations)?;
+        self.out.write_all(b",\"columnKind\":\"utf16CodeUnits\"}]}\n")?;
+        Ok(self.results)
+    }
+
+    fn exposure_rule(&mut self, record: &Record) -> String {
+        let seen = &record.observation;
+        let known = products::of(seen);
+        let id = format!("exposure/{}", known.map_or("other", |product| product.id));
+        let rule = self.rules.entry(id.clone()).or_insert_with(|| {
+            let advice = remedy(record);
+            let name = known.map_or("A service", |product| product.name);
+            // Of a product that is not ours the advice may be foreign: none of it goes into a rule.
+            let help = match known {
+                Some(product) => std::iter::once(product.summary)
+                    .chain(product.steps.iter().copied())
+                    .map(str::to_owned)
+                    .collect(),
+                None => vec!["Find out what answers here and who needs it.".to_owned()],
+            };
+            let weaknesses = advice.references.iter().filter_map(|reference| {
+                let id = reference.title.split(':').next().filter(|id| id.starts_with("CWE-"))?;
+                Some(format!("external/cwe/{}", id.to_lowercase()))
+            });
+            Rule {
+                worst: Severity::Info,
+                title: format!("{name} lets strangers in"),
+                help,
+                url: advice.references.iter().find_map(|reference| reference.url).unwrap_or(INFORMATION),
+                weaknesses: weaknesses.collect(),
+            }
+        });
+        rule.worst = rule.worst.max(seen.verdict.severity);
+        id
+    }
+
+    fn finding_rule(&mut self, finding: &str, severity: Severity, title: &str) -> String {
+        let known = FINDING_STEPS.iter().find(|(id, _)| *id == finding);
+        let id = format!("finding/{}", known.map_or("other", |(id, _)| *id));
+        let rule = self.rules.entry(id.clone()).or_insert_with(|| Rule {
+            worst: Severity::Info,
+            // The title of a known finding is the fingerprint's; an import may say anything.
+            title: match known {
+                Some((id, _)) if title.is_empty() => (*id).to_owned(),
+                Some(_) => short(title),
+                None => "A finding from elsewhere".to_owned(),
+            },
+            help: known.map_or_else(Vec::new, |(_, step)| vec![(*step).to_owned()]),
+            url: INFORMATION,
+            weaknesses: Vec::new(),
+        });
+        rule.worst = rule.worst.max(severity);
+        id
+    }
+
+    fn result(&mut self, rule: &str, severity: Severity, text: &str, record: &Record) -> io::Result<()> {
+        let seen = &record.observation;
+        let verdict = &seen.verdict;
+        let endpoint = seen.endpoint();
+        let name = verdict.product.as_ref().map_or("service", Text::raw);
+        let version = verdict.version.as_ref().map_or_else(String::new, |v| format!(" {}", v.raw()));
+        let fix = remedy(record).summary;
+        let message = format!("{name}{version} on {endpoint} is {text}. Fix: {}", fix.raw());
+        let result = json!({
+            "ruleId": rule,
+            "kind": "fail",
+            "level": level(severity),
+            "message": {"text": short(&message)},
+            "locations": [{
+                "physicalLocation": {"artifactLocation": {"uri": format!("{}://{}", endpoint.transport, endpoint.socket())}},
+                "logicalLocations": [{"fullyQualifiedName": endpoint.to_string(), "kind": "resource"}],
+            }],
+            "partialFingerprints": {"endpoint/v1": format!("{rule}@{endpoint}")},
+            "properties": {
+                "severity": severity,
+                "exposure": verdict.exposure,
+                "proof": verdict.proof,
+                "confidence": verdict.confidence,
+                "owner": seen.owner,
+                "firstSeen": record.first_seen,
+                "lastSeen": record.last_seen,
+                "evidence": verdict.evidence,
+            },
+        });
+        if self.results > 0 {
+            self.out.write_all(b",\n")?;
+        }
+        self.results += 1;
+        to_writer(&mut *self.out, &result).map_err(io::Error::from)
+    }
+}
+
+impl Rule {
+    fn as_json(&self, id: &str) -> Value {
+        let help = if self.help.is_empty() { self.title.clone() } else { self.help.join("\n") };
+        let tags: Vec<&str> =
+            std::iter::once("security").chain(self.weaknesses.iter().map(String::as_str)).collect();
+        json!({
+            "id": id,
+            "shortDescription": {"text": self.title},
+            "help": {"text": help},
+            "helpUri": self.url,
+            "defaultConfiguration": {"level": level(self.worst)},
+            "properties": {"tags": tags, "security-severity": score(self.worst)},
+        })
+    }
+}
+
+/// The three levels of SARIF.
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low | Severity::Info => "note",
+    }
+}
+
+/// A number in the band that code scanning pages give each word: over 9 critical, 7 high, 4 medium.
+fn score(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Medium => "5.5",
+        Severity::Low => "2.5",
+        Severity::Info => "0.0",
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MESSAGE_CHARS_MAX).collect()
+}
