@@ -25,7 +25,7 @@ pub use alert::{
 pub use change::{Change, ChangeKind, TEXT_BYTES_MAX};
 pub use changes::{CERTIFICATE_DAYS, back, by_time, changes, gone, is_settled, previous_of};
 pub use compiled::{Compiled, fired};
-pub use message::{AlertName, Message};
+pub use message::{AlertName, Message, NoBanner};
 pub use nightlatch_scope::{AddressRange, AddressSet};
 pub use notifier::{ARGUMENT_BYTES_MAX, Args, Notifier, NotifierError, Provider, ProviderInfo};
 pub use trigger::{Trigger, TriggerInfo, TriggerSet};

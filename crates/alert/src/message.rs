@@ -1,5 +1,6 @@
 use nightlatch_asset::{Text, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::{Alert, AlertId, Change, ChangeKind, Trigger, TriggerSet};
 
@@ -11,6 +12,11 @@ pub struct AlertName {
     /// Its name, as somebody typed it.
     pub name: Text,
 }
+
+/// The banner of a message is no JSON object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the banner of the message is no JSON object")]
+pub struct NoBanner;
 
 /// What a channel sends: one trigger of one alert, set off by one change.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -77,7 +83,7 @@ impl Message {
             owner: None,
             met: TriggerSet::NONE,
         };
-        let banner = serde_json::json!({
+        let banner = json!({
             "ip": u32::from(ip), "ip_str": ip.to_string(), "port": change.port, "transport": "tcp",
             "data": change.after.raw(), "hash": nightlatch_asset::murmur3_32(change.after.raw().as_bytes()),
             "timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string(),
@@ -87,6 +93,38 @@ impl Message {
         let mut message = Self::new(alert, Trigger::NewService, change, banner.to_string(), None);
         message.test = true;
         message
+    }
+
+    /// The banner with what happened beside it: `_shodan.alert` as Shodan's webhooks have it, and our own
+    /// `nightlatch_event`.
+    ///
+    /// # Errors
+    /// [`NoBanner`] when the banner is no JSON object.
+    pub fn document(&self) -> Result<Map<String, Value>, NoBanner> {
+        let mut document: Map<String, Value> = serde_json::from_str(&self.banner).map_err(|_| NoBanner)?;
+        let shodan = document.entry("_shodan").or_insert_with(|| Value::Object(Map::new()));
+        if !shodan.is_object() {
+            *shodan = Value::Object(Map::new());
+        }
+        let alert = &self.alert;
+        shodan["alert"] = json!({ "id": alert.id, "name": alert.name, "trigger": self.trigger });
+        let change = &self.change;
+        let event = json!({
+            "key": self.key, "kind": change.kind, "summary": self.summary(), "time": change.time,
+            "before": change.before, "after": change.after, "exposure": change.exposure,
+            "severity": change.severity, "owner": change.owner, "record": change.record,
+            "previous": change.previous, "link": self.link, "test": self.test,
+        });
+        document.insert("nightlatch_event".to_owned(), event);
+        Ok(document)
+    }
+
+    /// The document as text: one line, inert on a terminal.
+    ///
+    /// # Errors
+    /// As [`Message::document`].
+    pub fn body(&self) -> Result<String, NoBanner> {
+        nightlatch_untrusted::json::to_string(&self.document()?).map_err(|_| NoBanner)
     }
 
     /// What happened, in one sentence of foreign words: every exit neutralises it for its reader.
@@ -146,5 +184,29 @@ mod tests {
         let banner: serde_json::Value = serde_json::from_str(&message.banner).unwrap();
         assert_eq!(banner["timestamp"], "2026-09-21T10:00:00.000000");
         assert_eq!(banner["_shodan"]["alert"]["trigger"], "new_service");
+    }
+
+    #[test]
+    fn the_document_is_the_banner_and_what_happened() {
+        let record = samples::record();
+        let change = crate::changes(None, &record).remove(0);
+        let mut message = Message::new(&samples::alert(), Trigger::Any, change, String::new(), None);
+        for banner in
+            [r#"{"port":9200,"_shodan":{"id":"x"}}"#, r#"{"port":9200,"_shodan":7}"#, r#"{"port":9200}"#]
+        {
+            message.banner = banner.to_owned();
+            let document: Value = serde_json::from_str(&message.body().unwrap()).unwrap();
+            assert_eq!(document["port"], 9200);
+            assert_eq!(
+                document["_shodan"]["alert"],
+                json!({ "id": "ABCDEFGH23456789", "name": "search", "trigger": "any" })
+            );
+            assert_eq!(document["nightlatch_event"]["kind"], "new-service");
+            assert_eq!(document["nightlatch_event"]["key"], message.key.as_str());
+        }
+        for banner in ["", "[]", "7", "{", &"[".repeat(100_000)] {
+            message.banner = banner.to_owned();
+            assert_eq!(message.body(), Err(NoBanner));
+        }
     }
 }
