@@ -17,7 +17,7 @@ use nightlatch_untrusted::{html, terminal, terminal_cut};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use crate::{NotifyError, Secret, SettingsError, SmtpSettings, SmtpTls, tls::read_pem};
+use crate::{NotifyError, Secret, SettingsError, SmtpSettings, SmtpTls, tls::certificates};
 
 /// How long one command of the conversation may take.
 const COMMAND_MAX: Duration = Duration::from_secs(10);
@@ -119,8 +119,10 @@ fn tls_parameters(settings: &SmtpSettings) -> Result<TlsParameters, SettingsErro
     };
     let mut builder = TlsParameters::builder(settings.server.clone());
     if let Some(path) = &settings.ca_file {
-        let pem = read_pem("notify.smtp.ca_file", path)?;
-        builder = builder.add_root_certificate(Certificate::from_pem(&pem).map_err(wrong)?);
+        for certificate in certificates("notify.smtp.ca_file", path)? {
+            let certificate = Certificate::from_der(certificate.to_vec()).map_err(wrong)?;
+            builder = builder.add_root_certificate(certificate);
+        }
     }
     builder.build().map_err(wrong)
 }

@@ -1,6 +1,8 @@
 use std::{
     error::Error,
+    io,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -24,11 +26,17 @@ const ADDRESSES_MAX: usize = 32;
 /// How we name ourselves.
 const USER_AGENT: &str = concat!("nightlatch/", env!("CARGO_PKG_VERSION"));
 
+/// What a name leads to.
+type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+/// Asks for the addresses of a name and port.
+type Resolver = Arc<dyn Fn(&str, u16) -> Lookup + Send + Sync>;
+
 /// Posts to addresses that users named, and never to one that the policy refuses.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Http {
     tls: ClientConfig,
     policy: Policy,
+    resolver: Resolver,
     limit: Duration,
 }
 
@@ -40,7 +48,7 @@ struct Place {
 
 impl Http {
     pub(crate) fn new(tls: ClientConfig, policy: Policy) -> Self {
-        Self { tls, policy, limit: DELIVERY_MAX }
+        Self { tls, policy, resolver: Arc::new(lookup), limit: DELIVERY_MAX }
     }
 
     /// The same with another limit of time, for tests of slow receivers.
@@ -95,10 +103,7 @@ impl Http {
         let host = shown(name);
         let addresses = match literal(name) {
             Some(ip) => vec![SocketAddr::new(ip, port)],
-            None => {
-                let found = lookup_host((name, port)).await;
-                found.map_err(|e| NotifyError::unreachable(name, e))?.take(ADDRESSES_MAX).collect()
-            }
+            None => (self.resolver)(name, port).await.map_err(|e| NotifyError::unreachable(name, e))?,
         };
         if addresses.is_empty() {
             return Err(NotifyError::unreachable(name, "the name has no address"));
@@ -143,6 +148,11 @@ impl Http {
 /// The address that a host of a parsed address is; octal, decimal and short spellings were resolved by the parser.
 fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+fn lookup(name: &str, port: u16) -> Lookup {
+    let name = name.to_owned();
+    Box::pin(async move { Ok(lookup_host((name, port)).await?.take(ADDRESSES_MAX).collect()) })
 }
 
 /// Answers every name with the addresses that were checked.

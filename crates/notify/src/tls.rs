@@ -23,18 +23,10 @@ pub(crate) fn client_config(
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
-        let pem = read_pem(setting, path)?;
-        let wrong = |why: String| SettingsError::Value { setting, why };
-        let certificates = CertificateDer::pem_slice_iter(&pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| wrong(format!("names a file that is no PEM: {e}")))?;
-        if certificates.is_empty() {
-            return Err(wrong("names a file without a certificate".to_owned()));
-        }
-        for certificate in certificates {
-            roots
-                .add(certificate)
-                .map_err(|e| wrong(format!("names a file with an unusable certificate: {e}")))?;
+        for certificate in certificates(setting, path)? {
+            let wrong =
+                |e| SettingsError::Value { setting, why: format!("holds an unusable certificate: {e}") };
+            roots.add(certificate).map_err(wrong)?;
         }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -43,8 +35,14 @@ pub(crate) fn client_config(
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The text of a file of certificates.
-pub(crate) fn read_pem(setting: &'static str, path: &Path) -> Result<Vec<u8>, SettingsError> {
+/// The certificates of a PEM file, at least one.
+///
+/// # Errors
+/// When the file cannot be read, is longer than 1 MiB, or holds none.
+pub(crate) fn certificates(
+    setting: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
     let mut pem = Vec::new();
     let read = File::open(path).and_then(|file| file.take(CA_BYTES_MAX + 1).read_to_end(&mut pem));
     let read = read.and_then(|bytes| match bytes as u64 > CA_BYTES_MAX {
@@ -52,5 +50,11 @@ pub(crate) fn read_pem(setting: &'static str, path: &Path) -> Result<Vec<u8>, Se
         false => Ok(()),
     });
     read.map_err(|source| SettingsError::File { setting, path: path.display().to_string(), source })?;
-    Ok(pem)
+    let wrong = |why| SettingsError::Value { setting, why };
+    let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|e| wrong(format!("names a file that is no PEM: {e}")))?;
+    if certificates.is_empty() {
+        return Err(wrong("names a file without a certificate".to_owned()));
+    }
+    Ok(certificates)
 }

@@ -61,7 +61,11 @@ fn conditions_are_met_by_what_they_name() {
         change(&mut changed);
         assert_eq!(TriggerSet::conditions(&changed).contains(trigger), expected, "{trigger}");
     }
-    let tag = |tag: &'static str| move |r: &mut Record| drop(r.observation.tags.insert(tag.into()));
+    let tag = |tag: &'static str| {
+        move |r: &mut Record| {
+            r.observation.tags.insert(tag.into());
+        }
+    };
     check(Trigger::OpenDatabase, true, |_| {});
     check(Trigger::OpenDatabase, false, |r| r.observation.verdict.exposure = Exposure::Limited);
     check(Trigger::OpenDatabase, false, |r| r.observation.verdict.fingerprint = Some("grafana".into()));
