@@ -187,3 +187,59 @@ fn number(severity: Severity) -> u8 {
         Severity::Critical => 99,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nightlatch_untrusted::{hostile, is_dangerous};
+
+    use super::*;
+    use crate::{
+        samples::{bare, docker, kubernetes, poisoned},
+        tests::written,
+    };
+
+    fn read(record: &Record) -> Value {
+        let line = written(|out| ecs(record, out));
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(!line.trim_end_matches('\n').contains(is_dangerous), "{line:?}");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn fields_are_where_the_schema_has_them() {
+        let docker = read(&docker());
+        for (pointer, expected) in [
+            ("/@timestamp", json!("2026-09-21T10:15:00Z")),
+            ("/ecs/version", json!(ECS_VERSION)),
+            ("/event/kind", json!("alert")),
+            ("/event/severity", json!(99)),
+            ("/server/ip", json!("192.0.2.7")),
+            ("/server/port", json!(2375)),
+            ("/server/as/number", json!(64496)),
+            ("/network/type", json!("ipv4")),
+            ("/service/type", json!("docker-engine")),
+            ("/vulnerability/severity", json!("critical")),
+            ("/labels/owner", json!("platform team")),
+            ("/related/hosts/0", json!("build.example.com")),
+            ("/nightlatch/exposure", json!("controllable")),
+        ] {
+            assert_eq!(docker.pointer(pointer), Some(&expected), "{pointer}");
+        }
+        let tls = read(&kubernetes());
+        assert_eq!(tls.pointer("/tls/version"), Some(&json!("1.3")));
+        assert_eq!(tls.pointer("/tls/server/x509/public_key_size"), Some(&json!(2048)));
+        let bare = read(&bare("192.0.2.1", 80));
+        assert_eq!(bare.pointer("/event/kind"), Some(&json!("state")));
+        assert_eq!(bare.get("vulnerability"), None);
+        assert_eq!(bare.get("tls"), None);
+    }
+
+    #[test]
+    fn hostile_text_comes_back_as_it_was() {
+        for text in hostile::CORPUS {
+            let read = read(&poisoned(text));
+            assert_eq!(read.pointer("/event/reason"), Some(&json!(text)), "{text:?}");
+            assert_eq!(read.pointer("/service/name"), Some(&json!(text)), "{text:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod facets;
 mod fields;
 mod host;
 mod html_document;
+pub mod landscape;
 mod ndjson;
 mod open;
 pub mod owner;

@@ -221,3 +221,97 @@ fn score(severity: Severity) -> &'static str {
 fn short(text: &str) -> String {
     text.chars().take(MESSAGE_CHARS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use nightlatch_asset::Finding;
+    use nightlatch_untrusted::{hostile, is_dangerous};
+
+    use super::*;
+    use crate::{
+        samples::{bare, docker, kubernetes, poisoned, time},
+        tests::written,
+    };
+
+    fn log(records: &[Record]) -> (String, Value) {
+        let text = written(|out| {
+            let mut sarif = Sarif::new(out)?;
+            records.iter().try_for_each(|record| sarif.write(record))?;
+            sarif.finish(time("2026-09-22T08:00:00Z")).map(|_| ())
+        });
+        let value = serde_json::from_str(&text).unwrap();
+        (text, value)
+    }
+
+    /// What the standard requires (sections 3.13, 3.14, 3.18, 3.19, 3.27, 3.49), so far as we write it.
+    fn assert_valid(log: &Value) {
+        assert_eq!(log["version"], "2.1.0");
+        let run = &log["runs"][0];
+        let driver = &run["tool"]["driver"];
+        assert_eq!(driver["name"], "nightlatch");
+        assert!(run["invocations"][0]["executionSuccessful"].is_boolean());
+        let rules: Vec<&str> =
+            driver["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+        for result in run["results"].as_array().unwrap() {
+            assert!(rules.contains(&result["ruleId"].as_str().unwrap()), "{result}");
+            assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+            assert!(["error", "warning", "note"].contains(&result["level"].as_str().unwrap()));
+            let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(uri.starts_with("tcp://"), "{uri}");
+            assert!(result["partialFingerprints"]["endpoint/v1"].is_string());
+        }
+        for rule in driver["rules"].as_array().unwrap() {
+            assert!(rule["shortDescription"]["text"].is_string() && rule["help"]["text"].is_string());
+            assert!(rule["helpUri"].as_str().unwrap().starts_with("https://"));
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_a_result_with_its_rule() {
+        let mut finding = kubernetes();
+        finding.observation.verdict.findings = vec![Finding {
+            id: "end-of-life".into(),
+            severity: Severity::Low,
+            title: "No more fixes".into(),
+        }];
+        let (_, log) = log(&[docker(), finding, bare("192.0.2.1", 80)]);
+        assert_valid(&log);
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        let shown: Vec<_> =
+            results.iter().map(|r| (r["ruleId"].as_str().unwrap(), r["level"].as_str().unwrap())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("exposure/docker-engine", "error"),
+                ("finding/other", "warning"),
+                ("finding/end-of-life", "note")
+            ]
+        );
+        let rules = &log["runs"][0]["tool"]["driver"]["rules"];
+        assert_eq!(rules[0]["properties"]["security-severity"], "9.5");
+        assert_eq!(rules[0]["properties"]["tags"][1], "external/cwe/cwe-306");
+        assert!(results[0]["message"]["text"].as_str().unwrap().contains("192.0.2.7:2375/tcp"));
+        assert_eq!(
+            results[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+            "tcp://192.0.2.7:2375"
+        );
+    }
+
+    #[test]
+    fn without_results_it_is_still_a_log() {
+        let (_, log) = log(&[]);
+        assert_valid(&log);
+        assert_eq!(log["runs"][0]["results"], json!([]));
+    }
+
+    #[test]
+    fn hostile_text_makes_no_rule() {
+        let records: Vec<Record> = hostile::CORPUS.iter().map(|text| poisoned(text)).collect();
+        let (text, log) = log(&records);
+        assert_valid(&log);
+        assert!(!text.contains(|c| c != '\n' && is_dangerous(c)));
+        let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+        let ids: Vec<_> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["exposure/other", "finding/other"]);
+    }
+}

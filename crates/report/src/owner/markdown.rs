@@ -43,7 +43,7 @@ pub fn markdown(reports: &[OwnerReport], about: &About, out: &mut dyn Write) -> 
 }
 
 fn owner(report: &OwnerReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n## {}\n\n{}\n", escaped(report.name()), escaped(&report.summary()))?;
+    writeln!(out, "\n## {}\n\n{}\n", escaped(report.name()), report.summary())?;
     let all: Vec<String> = states(report).map(|(state, count)| format!("{count} {state}")).collect();
     if !all.is_empty() {
         writeln!(out, "- Services by state: {}", escaped(&all.join(", ")))?;
@@ -84,6 +84,11 @@ fn service(number: usize, item: &Item, out: &mut dyn Write) -> io::Result<()> {
     if !names.is_empty() {
         writeln!(out, "- Names: {}", escaped(&names.join(", ")))?;
     }
+    if !verdict.facts.is_empty() {
+        let facts: Vec<String> =
+            verdict.facts.iter().map(|(name, value)| format!("{name} {}", value.raw())).collect();
+        writeln!(out, "- Facts: {}", escaped(&facts.join(", ")))?;
+    }
     let remedy = item.remedy();
     for (finding, what) in verdict.findings.iter().zip(&remedy.findings) {
         let title =
@@ -109,7 +114,7 @@ fn fix(remedy: &Remedy, out: &mut dyn Write) -> io::Result<()> {
     }
     for rule in &remedy.network {
         // Only our own words, an address and a port are in a rule: no fence can be closed from inside.
-        writeln!(out, "\nUntil then, {}: {}\n\n```text\n{}```", rule.title, escaped(rule.note), rule.text)?;
+        writeln!(out, "\nUntil then, {}: {}\n\n```text\n{}```", rule.title, rule.note, rule.text)?;
     }
     if remedy.references.is_empty() {
         return Ok(());
@@ -117,7 +122,7 @@ fn fix(remedy: &Remedy, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nTo read:\n")?;
     for reference in &remedy.references {
         let address = reference.url.map_or_else(String::new, |url| format!(" <{url}>"));
-        writeln!(out, "- {}{address}", escaped(reference.title))?;
+        writeln!(out, "- {}{address}", reference.title)?;
     }
     Ok(())
 }
