@@ -5,24 +5,38 @@
 //! no HTTP and prints nothing.
 
 mod archive;
+mod background;
 mod book;
+mod deliver;
 mod error;
 mod hub;
 mod names;
+mod ports;
 pub mod private;
+mod request;
+mod runs;
+mod schedule;
 mod secret;
 mod settings;
 mod survey;
 mod walk;
+mod watch;
 
 pub use archive::Archive;
+pub use background::Background;
 pub use book::{Book, SharedWriter};
 pub use error::AppError;
 pub use hub::{Hub, Live, Subscription};
 pub use names::Names;
+pub use ports::port_names;
+pub use request::{RunSpec, TARGETS_MAX};
+pub(crate) use runs::SERVE;
+pub use runs::{Ended, LiveRun, Origin, Phase};
+pub use schedule::{Blackout, Every, Schedule, ScheduleStanding, ScheduleState};
 pub use secret::secret;
 pub use settings::{Settings, Watch};
 pub use survey::{Look, Survey};
+pub use watch::alert_banner;
 
 use std::{
     path::{Path, PathBuf},
@@ -33,11 +47,12 @@ use jiff::Timestamp;
 use nightlatch_control::Control;
 use nightlatch_enrich::Enricher;
 use nightlatch_fingerprint::Catalogue;
+use nightlatch_notify::Channels;
 use nightlatch_scope::Scope;
 use nightlatch_store::{Snapshot, StoreError};
 use tokio::sync::Semaphore;
 
-use crate::walk::Walks;
+use crate::{runs::Runs, walk::Walks, watch::Watchers};
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -53,6 +68,8 @@ pub struct Parts {
     pub scope: Scope,
     /// Adds country, network, owner...
     pub enricher: Enricher,
+    /// The ways to tell people.
+    pub channels: Channels,
     /// How it works.
     pub settings: Settings,
 }
@@ -68,6 +85,9 @@ pub struct App {
     settings: Settings,
     hub: Hub,
     walks: Walks,
+    channels: Channels,
+    runs: Runs,
+    watchers: Watchers,
     questions: Arc<Semaphore>,
     started: Timestamp,
 }
@@ -79,6 +99,7 @@ impl App {
     /// When the observations cannot be opened.
     pub fn open(parts: Parts) -> Result<Arc<Self>, AppError> {
         let book = Book::open(parts.archive)?;
+        let runs = Runs::new(parts.settings.watch.runs_at_once);
         Ok(Arc::new(Self {
             data: parts.data,
             book,
@@ -90,6 +111,9 @@ impl App {
             settings: parts.settings,
             hub: Hub::default(),
             walks: Walks::default(),
+            channels: parts.channels,
+            runs,
+            watchers: Watchers::default(),
             started: Timestamp::now(),
         }))
     }
@@ -127,6 +151,11 @@ impl App {
     /// What is being observed at this moment.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// The ways to tell people.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
     }
 
     /// Observations and moments.

@@ -1,14 +1,20 @@
 //! How the server works beside its door: parts of `nightlatch.toml`.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
+
+use crate::Schedule;
 
 /// What [`crate::App`] obeys.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[watch]`.
     pub watch: Watch,
+    /// `[[schedule]]`.
+    pub schedules: Vec<Schedule>,
+    /// Whom to ask for the names of addresses; absent to ask nobody.
+    pub resolver: Option<SocketAddr>,
     /// Questions answered at a time.
     pub questions_at_once: usize,
     /// How long a question may wait before it is begun.
@@ -17,7 +23,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { watch: Watch::default(), questions_at_once: 8, question_patience: Duration::from_secs(10) }
+        Self {
+            watch: Watch::default(),
+            schedules: Vec::new(),
+            resolver: None,
+            questions_at_once: 8,
+            question_patience: Duration::from_secs(10),
+        }
     }
 }
 

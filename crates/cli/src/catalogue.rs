@@ -1,9 +1,7 @@
 //! The fingerprints that the program carries, and the names that stand for their ports.
 
-use std::collections::BTreeSet;
-
 use nightlatch_fingerprint::{Catalogue, FingerprintError};
-use nightlatch_scope::{PortNames, PortSet};
+use nightlatch_scope::PortSet;
 
 use crate::failure::Failure;
 
@@ -25,32 +23,9 @@ pub(crate) fn refused(errors: &[FingerprintError]) -> Failure {
     Failure::usage(format!("{count} in fingerprint files")).excerpt(lines.join("\n"))
 }
 
-/// What `--ports` understands beside numbers: fingerprints, their groups, products and the first words of
-/// product names; `default` is every listed port.
-pub(crate) fn port_names(catalogue: &Catalogue) -> PortNames {
-    let mut names = PortNames::new();
-    for entry in catalogue.entries() {
-        let product = entry.product().to_lowercase();
-        let words = [
-            entry.id(),
-            entry.group(),
-            &product.replace(' ', "-"),
-            product.split(' ').next().unwrap_or_default(),
-        ];
-        let words: BTreeSet<&str> =
-            words.into_iter().chain(entry.aliases().iter().map(String::as_str)).collect();
-        for word in words {
-            names.entry(word.to_owned()).or_default().extend(entry.ports());
-        }
-    }
-    names.insert("default".to_owned(), catalogue.ports());
-    names.insert("all".to_owned(), (1..=u16::MAX).collect());
-    names
-}
-
 /// The ports of `--ports`, or every listed one.
 pub(crate) fn ports(text: Option<&str>, catalogue: &Catalogue) -> Result<PortSet, Failure> {
-    let names = port_names(catalogue);
+    let names = nightlatch_app::port_names(catalogue);
     PortSet::parse(text.unwrap_or("default"), &names).map_err(|error| {
         let text = text.unwrap_or("default");
         Failure::usage(format!("--ports: {error}")).excerpt(crate::commands::excerpt(text, 1, error.at + 1))
