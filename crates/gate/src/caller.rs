@@ -7,6 +7,8 @@ use axum::{
 };
 use nightlatch_control::{Key, Role, Session};
 
+use crate::Refused;
+
 /// Who is asking. Put into the extensions of a request by the gate, once the key or session was found good.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -16,12 +18,32 @@ pub struct Caller {
     pub source: IpAddr,
     /// The session of the pages; absent for a program that sent its key.
     pub session: Option<Session>,
+    /// Most records one request may return: the key's own limit, else the server's.
+    pub results_max: u32,
 }
 
 impl Caller {
     /// Whether the key allows what `role` does.
     pub fn may(&self, role: Role) -> bool {
         self.key.role >= role
+    }
+
+    /// As [`Caller::may`], for `?`.
+    ///
+    /// # Errors
+    /// [`Refused::Role`] when the key does not allow it.
+    pub fn require(&self, role: Role) -> Result<(), Refused> {
+        if self.may(role) { Ok(()) } else { Err(Refused::Role { needed: role, has: self.key.role }) }
+    }
+
+    /// How many records may be returned where `wanted` were asked for.
+    pub fn results(&self, wanted: usize) -> usize {
+        wanted.min(usize::try_from(self.results_max).unwrap_or(usize::MAX))
+    }
+
+    /// What every form must carry in its field `csrf`; empty for a program that sent its key.
+    pub fn csrf(&self) -> &str {
+        self.session.as_ref().map_or("", |session| &session.csrf)
     }
 }
 

@@ -1,5 +1,45 @@
 //! The door of our own server: listener, TLS, keys, sessions, limits, log, metrics.
+//!
+//! ```text
+//! let gate = Gate::new(app, settings)?;
+//! let router = Router::new()
+//!     .merge(gate.api(shodan_routes, shodan_words))   // a key, always; refused in the room's words
+//!     .merge(gate.api(own_routes, problem_words))     // Words::session_may_read: pages may read it
+//!     .merge(gate.open(login_and_static, page_words)) // anybody; `Option<Caller>`
+//!     .merge(gate.pages(page_routes, page_words));    // a session, or 303 to /login; CSRF on changes
+//! let bound = nightlatch_gate::bind(&gate).await?;    // fails early; `bound.url()` can be printed
+//! bound.serve(router, shutdown).await?;
+//! ```
+//!
+//! Handlers take [`Caller`] as an extractor and ask [`Caller::require`] for the role they need. Streams ask
+//! [`Gate::stream`] first and end when their [`StreamPass`] says so.
 
+mod admit;
+mod arrival;
+mod bucket;
 mod caller;
+mod cookie;
+mod credential;
+mod error;
+mod gate;
+mod host;
+mod keyring;
+mod metrics;
+mod network;
+mod refused;
+mod session;
+mod settings;
+mod stream;
+mod tls;
+mod tries;
 
+pub use arrival::Arrival;
 pub use caller::{Caller, Stranger};
+pub use error::GateError;
+pub use gate::{Collector, Gate};
+pub use metrics::metric;
+pub use network::{Network, NotANetwork};
+pub use refused::{PlainWords, Refused, Words};
+pub use session::{LoggedIn, safe_next};
+pub use settings::{ProxyHeader, Settings};
+pub use stream::StreamPass;
