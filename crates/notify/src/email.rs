@@ -145,9 +145,10 @@ fn mail(from: &Mailbox, to: &str, message: &Message) -> Result<Mail, NotifyError
     builder.multipart(parts).map_err(|_| NotifyError::Config("the mail cannot be put together".to_owned()))
 }
 
-/// One line of harmless words; what a header would obey is shown as its escape.
+/// One line of harmless words; what a header would obey is shown as its escape. The beginning of an encoded word
+/// (RFC 2047) is broken up: plain text goes into the header as it is, and readers would decode line breaks from it.
 fn subject(message: &Message) -> String {
-    terminal_cut(&format!("[Nightlatch] {}", message.summary().raw()), SUBJECT_COLUMNS)
+    terminal_cut(&format!("[Nightlatch] {}", message.summary().raw()), SUBJECT_COLUMNS).replace("=?", "= ?")
 }
 
 /// The lines of a message, raw: name and value.
