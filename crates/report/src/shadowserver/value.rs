@@ -20,7 +20,7 @@ const TAGS_MAX: usize = 40;
 /// The value of `column` in a report of type `kind`.
 pub(super) fn value(kind: ReportType, column: &str, record: &Record) -> String {
     let text = head(column, record)
-        .or_else(|| special(column, record))
+        .or_else(|| special(kind, column, record))
         .or_else(|| product(kind, column, record))
         .or_else(|| http(column, record))
         .or_else(|| tls(column, record))
@@ -125,7 +125,11 @@ fn tags(record: &Record) -> String {
     tags.join(";")
 }
 
-fn special(column: &str, record: &Record) -> Option<String> {
+/// What `special` has, and `detail` of the consoles; `method` is something else in the report on AMQP.
+fn special(kind: ReportType, column: &str, record: &Record) -> Option<String> {
+    if kind != ReportType::Special && (kind, column) != (ReportType::HttpVulnerable, "detail") {
+        return None;
+    }
     let verdict = &record.observation.verdict;
     Some(match column {
         "public_source" => "nightlatch".to_owned(),
