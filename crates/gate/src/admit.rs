@@ -250,7 +250,7 @@ pub(crate) async fn bounded(
 }
 
 /// A panic becomes [`Refused::Bug`]. The panic hook has said where it happened.
-async fn calm(work: impl Future<Output = Result<Response, Refused>>) -> Result<Response, Refused> {
+pub(crate) async fn calm(work: impl Future<Output = Result<Response, Refused>>) -> Result<Response, Refused> {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|context| {
         // What the future borrows is not looked at again after a panic.

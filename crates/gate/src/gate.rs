@@ -28,6 +28,8 @@ pub struct Gate {
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) certificate: OnceLock<Arc<Certificate>>,
     pub(crate) collectors: Mutex<Vec<Collector>>,
+    /// When readiness was last looked at, and what it was.
+    pub(crate) ready: Mutex<Option<(Instant, bool)>>,
     by_key: Buckets<String>,
     by_source: Buckets<Source>,
 }
@@ -50,6 +52,7 @@ impl Gate {
             stopping: watch::Sender::new(false),
             certificate: OnceLock::new(),
             collectors: Mutex::default(),
+            ready: Mutex::default(),
             by_key: Buckets::new(),
             by_source: Buckets::new(),
         }))
