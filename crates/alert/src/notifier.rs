@@ -31,6 +31,8 @@ pub enum Provider {
     Syslog,
     /// A file in the directory that the configuration names.
     File,
+    /// A chat of Telegram, by a bot.
+    Telegram,
 }
 
 /// What the catalogue says about a provider.
@@ -52,11 +54,11 @@ pub struct ProviderInfo {
 
 impl Provider {
     /// All providers.
-    pub const ALL: [Self; 6] =
-        [Self::Webhook, Self::Slack, Self::Email, Self::Pagerduty, Self::Syslog, Self::File];
+    pub const ALL: [Self; 7] =
+        [Self::Webhook, Self::Slack, Self::Email, Self::Pagerduty, Self::Syslog, Self::File, Self::Telegram];
 
     /// Every provider with its arguments, in the order of [`Provider`].
-    pub const CATALOGUE: [ProviderInfo; 6] = [
+    pub const CATALOGUE: [ProviderInfo; 7] = [
         ProviderInfo {
             provider: Self::Webhook,
             name: "webhook",
@@ -104,6 +106,14 @@ impl Provider {
             optional: &[],
             secret: &[],
             description: "Appends one line of JSON to a file in the directory that the configuration names.",
+        },
+        ProviderInfo {
+            provider: Self::Telegram,
+            name: "telegram",
+            required: &["chat_id", "token"],
+            optional: &[],
+            secret: &["token"],
+            description: "Writes into a chat of Telegram, by a bot of yours.",
         },
     ];
 
@@ -275,6 +285,22 @@ fn wrong_with(provider: Provider, argument: &str, value: &str) -> Option<&'stati
             (!right).then_some("is not a key of letters and digits")
         }
         (Provider::File, "name") => wrong_with_file_name(value),
+        (Provider::Telegram, "token") => {
+            let right = value.split_once(':').is_some_and(|(bot, secret)| {
+                !bot.is_empty()
+                    && bot.bytes().all(|b| b.is_ascii_digit())
+                    && !secret.is_empty()
+                    && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+            });
+            (!right || value.len() > 100).then_some("is no token of a bot such as 123456:ABC-def")
+        }
+        (Provider::Telegram, "chat_id") => {
+            let number = value.strip_prefix('-').unwrap_or(value);
+            let name = value.strip_prefix('@').unwrap_or_default();
+            let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            (!(is_number || is_name) || value.len() > 64).then_some("is no number or @name of a chat")
+        }
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use nightlatch_alert::{Message, Notifier, Provider};
 
 use crate::{
     NotifyError, Secret, Settings, SettingsError, address::Policy, email, email::Email, file::Files,
-    http::Http, pagerduty, slack, syslog::Syslog, tls::client_config, webhook,
+    http::Http, pagerduty, slack, syslog::Syslog, telegram, tls::client_config, webhook,
 };
 
 /// The ways that the configuration offers, ready to be used from many tasks.
@@ -46,11 +46,13 @@ impl Channels {
         let tls = client_config("notify.webhook.ca_file", webhook.ca_file.as_deref())?;
         let http = Http::new(tls, Policy::new(&webhook.allow));
         // A private address that is refused today may be allowed tomorrow; a text that is no address may not.
-        if let Err(NotifyError::Config(why)) = http.read_url(&settings.pagerduty.base_url) {
-            return Err(SettingsError::Value {
-                setting: "notify.pagerduty.base_url",
-                why: format!("is wrong: {why}"),
-            });
+        for (setting, url) in [
+            ("notify.pagerduty.base_url", &settings.pagerduty.base_url),
+            ("notify.telegram.base_url", &settings.telegram.base_url),
+        ] {
+            if let Err(NotifyError::Config(why)) = http.read_url(url) {
+                return Err(SettingsError::Value { setting, why: format!("is wrong: {why}") });
+            }
         }
         let smtp = settings.smtp.as_ref();
         if smtp.and_then(|smtp| smtp.default_to.as_deref()).is_some_and(|to| email::receivers(to).is_err()) {
@@ -80,7 +82,7 @@ impl Channels {
     /// Whether the configuration offers `provider`.
     pub fn offers(&self, provider: Provider) -> bool {
         match provider {
-            Provider::Webhook | Provider::Slack | Provider::Pagerduty => true,
+            Provider::Webhook | Provider::Slack | Provider::Pagerduty | Provider::Telegram => true,
             Provider::Email => self.email.is_some(),
             Provider::Syslog => self.syslog.is_some(),
             Provider::File => self.files.is_some(),
@@ -113,7 +115,7 @@ impl Channels {
             Provider::Webhook => self.http.read_url(argument("url")).map(drop),
             Provider::Slack => self.http.read_url(argument("webhook_url")).map(drop),
             Provider::Email => email::receivers(argument("to")).map(drop),
-            Provider::Pagerduty | Provider::Syslog | Provider::File => Ok(()),
+            Provider::Pagerduty | Provider::Syslog | Provider::File | Provider::Telegram => Ok(()),
         }
     }
 
@@ -128,6 +130,7 @@ impl Channels {
             Provider::Webhook => webhook::send(&self.http, args, self.webhook_secret.as_ref(), message).await,
             Provider::Slack => slack::send(&self.http, args, message).await,
             Provider::Pagerduty => pagerduty::send(&self.http, &self.settings.pagerduty, args, message).await,
+            Provider::Telegram => telegram::send(&self.http, &self.settings.telegram, args, message).await,
             Provider::Email => self.email.as_ref().ok_or_else(absent)?.send(args, message).await,
             Provider::Syslog => self.syslog.as_ref().ok_or_else(absent)?.send(message).await,
             Provider::File => self.files.as_ref().ok_or_else(absent)?.send(args, message).await,

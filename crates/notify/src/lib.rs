@@ -19,6 +19,7 @@ mod settings;
 mod signature;
 mod slack;
 mod syslog;
+mod telegram;
 mod tls;
 mod webhook;
 
@@ -26,7 +27,8 @@ pub use channels::{Channels, Sent};
 pub use error::{NotifyError, SettingsError};
 pub use secret::Secret;
 pub use settings::{
-    FileSettings, PagerdutySettings, Settings, SmtpSettings, SmtpTls, SyslogSettings, WebhookSettings,
+    FileSettings, PagerdutySettings, Settings, SmtpSettings, SmtpTls, SyslogSettings, TelegramSettings,
+    WebhookSettings,
 };
 pub use signature::{signature, signature_sha1};
 

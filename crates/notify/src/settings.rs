@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// How messages are delivered: `[notify]` in `nightlatch.toml`. Unknown keys are refused.
 ///
-/// Webhooks, Slack and PagerDuty need no setting; mail, syslog and files are offered only where they are set.
+/// Webhooks, Slack, PagerDuty and Telegram need no setting; mail, syslog and files are offered only where they are set.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Requests to addresses of the users'; holds for Slack and PagerDuty as well.
+    /// Requests to addresses of the users'; holds for Slack, PagerDuty and Telegram as well.
     pub webhook: WebhookSettings,
     /// The mail server; absent: no mail.
     pub smtp: Option<SmtpSettings>,
@@ -19,6 +19,8 @@ pub struct Settings {
     pub syslog: Option<SyslogSettings>,
     /// Files; absent: no files.
     pub file: Option<FileSettings>,
+    /// Telegram.
+    pub telegram: TelegramSettings,
 }
 
 /// `[notify.webhook]`.
@@ -121,4 +123,18 @@ fn syslog_port() -> u16 {
 pub struct FileSettings {
     /// Where the files are; it must be there.
     pub directory: PathBuf,
+}
+
+/// `[notify.telegram]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelegramSettings {
+    /// Where the Bot API is, without the path.
+    pub base_url: String,
+}
+
+impl Default for TelegramSettings {
+    fn default() -> Self {
+        Self { base_url: "https://api.telegram.org".to_owned() }
+    }
 }

@@ -28,7 +28,7 @@ fn the_catalogue_is_in_order() {
 
 #[test]
 fn arguments_are_checked() {
-    use Provider::{Email, File, Pagerduty, Slack, Syslog, Webhook};
+    use Provider::{Email, File, Pagerduty, Slack, Syslog, Telegram, Webhook};
     check(Webhook, &[("url", "https://hooks.example.com/x")], None);
     check(Webhook, &[("url", "http://192.0.2.1:8080/x?y=z"), ("secret", "0123456789abcdef")], None);
     check(Webhook, &[], Some("needs the argument `url`"));
@@ -54,6 +54,15 @@ fn arguments_are_checked() {
     check(Pagerduty, &[("routing_key", "../../x")], Some("letters and digits"));
     check(Syslog, &[], None);
     check(Syslog, &[("address", "x")], Some("it takes none"));
+    for chat_id in ["-1001234567890", "42", "@alerts_of_search"] {
+        check(Telegram, &[("chat_id", chat_id), ("token", "123456:ABC-def_1")], None);
+    }
+    for chat_id in ["@", "-", "1/2", "@a b", "1?x=y"] {
+        check(Telegram, &[("chat_id", chat_id), ("token", "123456:ABC-def_1")], Some("number or @name"));
+    }
+    for token in ["123456", ":x", "1:", "1:../x", "1:a?b", "a:b"] {
+        check(Telegram, &[("chat_id", "42"), ("token", token)], Some("token of a bot"));
+    }
     check(File, &[("name", "alerts.jsonl")], None);
     for name in ["../x", "/etc/passwd", ".ssh", "a/b", "-rf", "a b", ""] {
         let part = if name.is_empty() { "needs the argument" } else { "plain file name" };
@@ -72,6 +81,7 @@ fn secrets_are_not_shown() {
         notifier(Provider::Webhook, &[("url", "https://u:SECRET@hooks.example.com?t=SECRET")]),
         notifier(Provider::Slack, &[("webhook_url", "https://hooks.example.com/SECRET")]),
         notifier(Provider::Pagerduty, &[("routing_key", "SECRET")]),
+        notifier(Provider::Telegram, &[("chat_id", "42"), ("token", "1:SECRET")]),
         notifier(Provider::Email, &[("to", "soc@example.com")]),
     ];
     for one in &all {
@@ -79,13 +89,13 @@ fn secrets_are_not_shown() {
         assert!(!shown.contains("SECRET"), "{shown}");
     }
     assert_eq!(all[1].shape().args["url"], "https://hooks.example.com/(hidden)");
-    assert_eq!(all[4].shape().args["to"], "soc@example.com");
+    assert_eq!(all[5].shape().args["to"], "soc@example.com");
 }
 
 proptest! {
     /// Whatever is typed: no panic, no repeated value, and what passes holds nothing that a header would obey.
     #[test]
-    fn any_argument_is_taken_or_refused(which in 0..6usize, value in "\\PC{0,60}|https://[a-z@\\\\:/.\r\n]{0,30}") {
+    fn any_argument_is_taken_or_refused(which in 0..7usize, value in "\\PC{0,60}|https://[a-z@\\\\:/.\r\n]{0,30}") {
         let provider = Provider::ALL[which];
         let name = provider.info().required.first().copied().unwrap_or("none");
         let one = notifier(provider, &[(name, &value)]);

@@ -27,7 +27,7 @@ fn settings_are_read_and_unknown_keys_refused() {
     assert_eq!(settings.pagerduty.base_url, "https://events.pagerduty.com");
     let channels = Channels::new(&settings).unwrap();
     let offered: Vec<&str> = channels.providers().map(Provider::as_str).collect();
-    assert_eq!(offered, ["webhook", "slack", "email", "pagerduty", "syslog"]);
+    assert_eq!(offered, ["webhook", "slack", "email", "pagerduty", "syslog", "telegram"]);
     assert_eq!(channels.default_notifier().unwrap().args.get("to"), Some("soc@example.com"));
     assert_eq!(toml::from_str::<Settings>(&toml::to_string(&settings).unwrap()).unwrap(), settings);
     for wrong in [
@@ -46,7 +46,7 @@ fn settings_are_read_and_unknown_keys_refused() {
 fn without_settings_what_needs_none_is_offered() {
     let channels = Channels::new(&Settings::default()).unwrap();
     let offered: Vec<&str> = channels.providers().map(Provider::as_str).collect();
-    assert_eq!(offered, ["webhook", "slack", "pagerduty"]);
+    assert_eq!(offered, ["webhook", "slack", "pagerduty", "telegram"]);
     assert_eq!(channels.default_notifier(), None);
     for (provider, args) in
         [("email", &[("to", "soc@example.com")][..]), ("syslog", &[]), ("file", &[("name", "a")])]
