@@ -336,3 +336,29 @@ fn log_lines_reach_a_real_collector_whatever_stands_in_them() {
     let error = send(&syslog(server.address, Pki::write(&stranger).ca), &to, &message("search")).unwrap_err();
     assert!(error.may_pass() && error.to_string().contains("certificate"), "{error}");
 }
+
+/// The receiver that the guide prints, as it stands there.
+#[test]
+fn the_webhook_of_the_guide_takes_what_is_signed_and_nothing_else() {
+    let guide = include_str!("../../../docs/guide/alerts.md");
+    let script = guide.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let secret = "a secret of the guide";
+    let server = Server::start("hook", Home::new(), |home, port| {
+        let mut command = command_as(None, "python3");
+        command.arg(home.write("hook.py", script)).arg(port.to_string()).env("HOOK_SECRET", secret);
+        command
+    });
+    let mut settings = Settings::default();
+    settings.webhook.allow = vec!["127.0.0.1".parse().unwrap()];
+    let url = format!("http://{}/", server.address);
+    let to = |secret: &str| notifier("webhook", &[("url", &url), ("secret", secret)]);
+    for _ in 0..2 {
+        let sent = send(&settings, &to(secret), &message("hook\x1b[2J")).unwrap();
+        assert_eq!(sent.answer, "204 from 127.0.0.1");
+    }
+    let error = send(&settings, &to("another secret of 16 bytes"), &message("forged")).unwrap_err();
+    assert!(!error.may_pass() && error.to_string().contains("401"), "{error}");
+    let log = server.log_tail();
+    assert_eq!(log.matches("opens further: hook\\x1b[2J at 192.0.2.7").count(), 1, "{log}");
+    assert!(!log.contains("forged"), "{log}");
+}

@@ -108,3 +108,24 @@ async fn a_common_secret_signs_for_all_and_a_slow_receiver_costs_its_limit() {
     let sha1 = crate::signature_sha1(&Secret::new("common"), received.body.as_bytes());
     assert_eq!(received.headers["shodan-signature-sha1"], sha1);
 }
+
+/// Every example of the guide is one that the program takes.
+#[test]
+fn the_guide_shows_settings_that_work() {
+    let guide = include_str!("../../../../docs/guide/alerts.md");
+    let examples: Vec<&str> =
+        guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert!(examples.len() >= 5);
+    for example in examples {
+        let table: toml::Table = example.parse().unwrap();
+        let settings: Settings =
+            table["notify"].clone().try_into().unwrap_or_else(|e| panic!("{e}\n{example}"));
+        assert_ne!(settings, Settings::default(), "{example}");
+    }
+    for info in Provider::CATALOGUE {
+        assert!(guide.contains(&format!("| `{}` |", info.name)), "{}", info.name);
+    }
+    for info in nightlatch_alert::Trigger::CATALOGUE {
+        assert!(guide.contains(&format!("`{}`", info.name)), "{}", info.name);
+    }
+}
