@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +10,7 @@ use std::{
 use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::resolve;
 use nightlatch_scan::Plan;
-use nightlatch_scope::{AddressRange, PortSet, Scope, Target, TargetSetBuilder, TargetSetError};
+use nightlatch_scope::{AddressRange, AddressSet, PortSet, Scope, Target, TargetSetBuilder, TargetSetError};
 use nightlatch_untrusted::terminal_cut;
 use serde::{Deserialize, Serialize};
 
@@ -96,8 +96,9 @@ impl RunSpec {
             return Err(AppError::Invalid(format!("a run has at most {TARGETS_MAX} targets")));
         }
         if self.targets.is_empty() {
-            let everything: Vec<Target> =
-                scope.allowed().ranges().map(|range| Target::Range(*range)).collect();
+            // Loopback is always allowed and never meant by "everything".
+            let listed = scope.allowed().subtract(&loopback());
+            let everything: Vec<Target> = listed.ranges().map(|range| Target::Range(*range)).collect();
             if everything.is_empty() {
                 return Err(AppError::Invalid(
                     "no targets are named, and the scope lists no range; fill in scope.toml".to_owned(),
@@ -118,6 +119,11 @@ impl RunSpec {
         };
         self.exclude.iter().map(read).collect()
     }
+}
+
+fn loopback() -> AddressSet {
+    let v4 = AddressRange::cidr(Ipv4Addr::LOCALHOST.into(), 8);
+    v4.into_iter().chain([AddressRange::single(Ipv6Addr::LOCALHOST.into())]).collect()
 }
 
 fn read_target(text: &str) -> Result<Target, AppError> {

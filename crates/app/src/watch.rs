@@ -368,7 +368,8 @@ impl App {
         }
         let gone: HashSet<Endpoint> = missing.iter().map(|known| known.endpoint).collect();
         let covered = Covered::new(targets);
-        let query = format!("last_seen:<{}", started.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        // The language compares to the second; what is closer is told apart below.
+        let query = format!("last_seen:<={}", started.strftime("%Y-%m-%dT%H:%M:%SZ"));
         let Ok(parsed) = nightlatch_query::parse(&query, now) else { return Err(AppError::Bug) };
         let mut unmet = Vec::new();
         snapshot.export(&Selection { expr: parsed.expr, view: View::Latest }, &mut |record| {

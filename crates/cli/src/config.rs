@@ -1,9 +1,13 @@
-//! `nightlatch.toml` in the data directory: what is not said on the command line.
+//! `nightlatch.toml` in the data directory: what is not said on the command line. Every setting can also be given by
+//! the environment: `NIGHTLATCH__SERVER__LISTEN=127.0.0.1:9000` is `listen` of `[server]`.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use nightlatch_app::{Schedule, Watch};
 
 use nightlatch_enrich::{Config as EnrichConfig, Enricher};
 use serde::Deserialize;
@@ -23,6 +27,14 @@ pub(crate) struct Config {
     pub(crate) enrich: EnrichConfig,
     /// Whether and whom to ask for the names of addresses.
     pub(crate) names: Names,
+    /// Where the server listens and what it allows.
+    pub(crate) server: nightlatch_gate::Settings,
+    /// What the server does about what changed.
+    pub(crate) watch: Watch,
+    /// How people are told.
+    pub(crate) notify: nightlatch_notify::Settings,
+    /// What the server scans again and again.
+    pub(crate) schedule: Vec<Schedule>,
 }
 
 /// Names of addresses (PTR records). Off unless a resolver is named: the questions tell it what is scanned.
@@ -77,26 +89,125 @@ impl Names {
     }
 }
 
+/// What begins a variable that is a setting.
+const VARIABLE: &str = "NIGHTLATCH__";
+
 impl Config {
-    /// Reads the file of a data directory; without one, everything is as usual.
+    /// Reads the file of a data directory and the environment; without either, everything is as usual.
     pub(crate) fn read(data: &Path) -> Result<Self, Failure> {
-        let path = data.join(CONFIG_FILE);
-        let Some(text) = crate::commands::read_text_if_there(&path, CONFIG_BYTES_MAX)? else {
-            return Ok(Self::default());
+        Self::read_file(&Self::path(data), false)
+    }
+
+    /// Where the file of a data directory is.
+    pub(crate) fn path(data: &Path) -> PathBuf {
+        data.join(CONFIG_FILE)
+    }
+
+    /// Reads a file and the environment.
+    ///
+    /// - `must_exist`: somebody named it.
+    pub(crate) fn read_file(path: &Path, must_exist: bool) -> Result<Self, Failure> {
+        let text = if must_exist {
+            Some(crate::commands::read_text(path, CONFIG_BYTES_MAX)?)
+        } else {
+            crate::commands::read_text_if_there(path, CONFIG_BYTES_MAX)?
         };
-        let config: Self = toml::from_str(&text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            let before = text.get(..at).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            Failure::usage(format!("{}:{line}:{column}: {}", path.display(), error.message()))
-                .excerpt(crate::commands::excerpt(&text, line, column))
-        })?;
-        Ok(Self { enrich: config.enrich.relative_to(data), ..config })
+        let config = match &text {
+            None => Self::default(),
+            Some(text) => toml::from_str(text).map_err(|error| misread(&error, text, path))?,
+        };
+        let variables: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(VARIABLE))
+            .collect();
+        let config = match variables.is_empty() {
+            true => config,
+            false => with_variables(text.as_deref().unwrap_or_default(), &variables)?,
+        };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Ok(Self { enrich: config.enrich.relative_to(folder), ..config })
     }
 
     /// Loads the files that the configuration names.
     pub(crate) fn enricher(&self) -> Result<Enricher, Failure> {
         Enricher::open(&self.enrich).map_err(|error| Failure::from_error(Exit::Usage, &error))
+    }
+}
+
+fn misread(error: &toml::de::Error, text: &str, path: &Path) -> Failure {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Failure::usage(format!("{}:{line}:{column}: {}", path.display(), error.message()))
+        .excerpt(crate::commands::excerpt(text, line, column))
+}
+
+/// Puts the settings of the environment into those of the file, one by one, so that the one that is wrong is named.
+fn with_variables(text: &str, variables: &BTreeMap<String, String>) -> Result<Config, Failure> {
+    let mut table: toml::Table =
+        toml::from_str(text).map_err(|error| Failure::bug(format!("read before: {error}")))?;
+    for (name, value) in variables {
+        let path: Vec<String> =
+            name[VARIABLE.len()..].split("__").map(|part| part.to_ascii_lowercase()).collect();
+        let wrong = |why: &str| {
+            Failure::usage(format!("environment variable {name}: {why}"))
+                .hint("the name is the path of the setting, such as NIGHTLATCH__SERVER__LISTEN")
+        };
+        let Some((last, sections)) = path.split_last().filter(|_| path.iter().all(|part| !part.is_empty()))
+        else {
+            return Err(wrong("names no setting"));
+        };
+        // A value is TOML where it reads as TOML, else text: `8`, `true`, `["a"]`, and `127.0.0.1:9000`.
+        let value = toml::from_str::<toml::Table>(&format!("v = {value}"))
+            .ok()
+            .and_then(|mut read| read.remove("v").filter(|_| read.is_empty()))
+            .unwrap_or_else(|| toml::Value::String(value.clone()));
+        let mut at = &mut table;
+        for section in sections {
+            let entry = at.entry(section.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            at = entry.as_table_mut().ok_or_else(|| wrong(&format!("`{section}` is no section")))?;
+        }
+        at.insert(last.clone(), value);
+        // The value is not repeated: it may be a secret.
+        Config::deserialize(table.clone()).map_err(|error: toml::de::Error| wrong(error.message()))?;
+    }
+    Config::deserialize(table).map_err(|error: toml::de::Error| Failure::usage(error.message()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(given: &[(&str, &str)]) -> BTreeMap<String, String> {
+        given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let file = "[server]\nlisten = \"127.0.0.1:1\"\nsessions_hours = 3\n";
+        let given = variables(&[
+            ("NIGHTLATCH__SERVER__LISTEN", "127.0.0.1:9000"),
+            ("NIGHTLATCH__SERVER__BEHIND_PROXY", "true"),
+            ("NIGHTLATCH__SERVER__HOSTS", "[\"a.example\"]"),
+            ("NIGHTLATCH__WATCH__RECHECK_SECONDS", "7"),
+        ]);
+        let config = with_variables(file, &given).unwrap();
+        assert_eq!(config.server.listen.port(), 9000);
+        assert!(config.server.behind_proxy);
+        assert_eq!(config.server.hosts, ["a.example"]);
+        assert_eq!((config.server.sessions_hours, config.watch.recheck_seconds), (3, 7));
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_named_and_its_value_is_not() {
+        for name in ["NIGHTLATCH__SERVER__LISTENN", "NIGHTLATCH__", "NIGHTLATCH__SERVER__LISTEN"] {
+            let failure = with_variables("", &variables(&[(name, "geheim")])).unwrap_err();
+            let said = format!("{failure:?}");
+            assert!(said.contains(name), "{said}");
+        }
+        let failure =
+            with_variables("", &variables(&[("NIGHTLATCH__SERVER__HOSTSS", "geheim")])).unwrap_err();
+        assert!(!format!("{failure:?}").contains("geheim"));
     }
 }

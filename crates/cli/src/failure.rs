@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
+use nightlatch_control::ControlError;
 use nightlatch_store::StoreError;
 use nightlatch_untrusted::terminal;
 
@@ -104,6 +105,16 @@ impl From<StoreError> for Failure {
             StoreError::TooBroad { .. } | StoreError::NotAFacet { .. } | StoreError::Absent { .. } => {
                 Exit::Usage
             }
+            _ => Exit::World,
+        };
+        Self::from_error(exit, &error)
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
+        let exit = match &error {
+            ControlError::Unknown { .. } => Exit::Usage,
             _ => Exit::World,
         };
         Self::from_error(exit, &error)

@@ -104,7 +104,7 @@ fn arguments() -> impl Iterator<Item = OsString> {
 }
 
 /// The commands that take a query.
-const QUESTIONS: [&str; 4] = ["search", "count", "stats", "export"];
+const QUESTIONS: [&str; 5] = ["search", "count", "stats", "export", "report"];
 /// Letters behind a minus sign from which they are a word: options of one letter may be written together.
 const WORD_BYTES_MIN: usize = 3;
 

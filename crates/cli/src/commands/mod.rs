@@ -1,6 +1,8 @@
 //! One file for each command.
 
+mod alert;
 mod completions;
+mod config;
 mod count;
 mod demo;
 mod enrich;
@@ -8,13 +10,16 @@ mod export;
 mod fingerprint;
 mod host;
 mod import;
+mod key;
 mod man;
 mod question;
 mod reference;
+mod report;
 mod runs;
 mod scan;
 mod scope;
 mod search;
+mod serve;
 mod stats;
 
 use std::{
@@ -56,9 +61,14 @@ commands! {
     Export(export),
     Import(import),
     Runs(runs),
+    Report(report),
     Scope(scope),
     Fingerprint(fingerprint),
     Enrich(enrich),
+    Serve(serve),
+    Key(key),
+    Alert(alert),
+    Config(config),
     Demo(demo),
     Completions(completions),
     Man(man),
