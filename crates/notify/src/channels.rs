@@ -124,6 +124,8 @@ impl Channels {
     /// # Errors
     /// [`NotifyError`]; [`crate::retry::next`] says what follows.
     pub async fn send(&self, notifier: &Notifier, message: &Message) -> Result<Sent, NotifyError> {
+        // What was kept before a rule existed, or edited by hand, is held to it as well.
+        notifier.check().map_err(|e| NotifyError::Config(e.to_string()))?;
         let args = &notifier.args;
         let absent = || NotifyError::NotConfigured(notifier.provider);
         let answer = match notifier.provider {

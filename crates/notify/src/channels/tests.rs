@@ -109,6 +109,31 @@ async fn a_common_secret_signs_for_all_and_a_slow_receiver_costs_its_limit() {
     assert_eq!(received.headers["shodan-signature-sha1"], sha1);
 }
 
+#[test]
+fn deliveries_may_run_on_any_thread() {
+    fn any_thread<T: Send>(value: T) -> T {
+        value
+    }
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    let channels = Channels::new(&Settings::default()).unwrap();
+    shared(&channels);
+    let (notifier, message) = (notifier("webhook", &[("url", "https://hooks.example.com/")]), message());
+    drop(any_thread(channels.send(&notifier, &message)));
+}
+
+#[tokio::test]
+async fn a_notifier_that_was_never_checked_is_checked_when_it_is_used() {
+    let channels = Channels::new(&Settings::default()).unwrap();
+    for (provider, args) in [
+        ("telegram", &[("chat_id", "1"), ("token", "1:x/../../SECRET")][..]),
+        ("webhook", &[("url", "https://a:SECRET@hooks.example.com/")]),
+        ("slack", &[]),
+    ] {
+        let error = channels.send(&notifier(provider, args), &message()).await.unwrap_err();
+        assert!(matches!(error, NotifyError::Config(_)) && !error.to_string().contains("SECRET"), "{error}");
+    }
+}
+
 /// Every example of the guide is one that the program takes.
 #[test]
 fn the_guide_shows_settings_that_work() {

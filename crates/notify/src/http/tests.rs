@@ -4,6 +4,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     receiver::{Pki, Receiver, Temper},
@@ -234,4 +236,42 @@ fn retry_after_is_read_in_both_shapes() {
     check("99999999999999999999", None);
     check("tomorrow", None);
     check("", None);
+}
+
+/// An IPv4 address in one of the spellings that the parser of addresses understands.
+fn spelt(ip: u32, how: usize) -> String {
+    let [a, b, c, d] = ip.to_be_bytes();
+    match how {
+        0 => format!("{a}.{b}.{c}.{d}"),
+        1 => ip.to_string(),
+        2 => format!("0x{ip:x}"),
+        3 => format!("0{ip:o}"),
+        4 => format!("0x{a:x}.0{b:o}.{}", u16::from_be_bytes([c, d])),
+        5 => format!("{a}.{}", ip & 0x00ff_ffff),
+        6 => format!("[::ffff:{a}.{b}.{c}.{d}]"),
+        7 => format!("[::ffff:{:x}:{:x}]", ip >> 16, ip & 0xffff),
+        _ => format!("[64:ff9b::{:x}:{:x}]", ip >> 16, ip & 0xffff),
+    }
+}
+
+proptest! {
+    /// However an address is spelt, what is decided is what is decided about the address.
+    #[test]
+    fn spelling_changes_nothing(ip: u32, last: u16, how in 0..9usize, base in 0..3usize) {
+        let ip = [ip, 0x7f00_0000 | u32::from(last), 0xa9fe_0000 | u32::from(last)][base];
+        let http = http(&[], None);
+        let refused = http.policy.refuses(IpAddr::from(ip.to_be_bytes())).is_some() || how == 8;
+        let read = http.read_url(&format!("https://{}:8443/x", spelt(ip, how)));
+        prop_assert_eq!(read.is_err(), refused, "{}", spelt(ip, how));
+        prop_assert!(base == 0 || refused);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,60}|https?://[\\[\\]a-f0-9x.:@%/\\\\]{0,30}") {
+        if let Ok(url) = http(&[], None).read_url(&text) {
+            prop_assert!(url.host_str().is_some_and(|host| !host.is_empty()));
+            let ip = literal(url.host_str().unwrap());
+            prop_assert!(ip.is_none_or(|ip| Policy::default().refuses(ip).is_none()));
+        }
+    }
 }
