@@ -1,6 +1,8 @@
 //! Alerts to real receivers: Exim takes the mails, rsyslog takes the log lines, and Python's mail parser, which is
 //! nobody's here, says what the mails are.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
 use std::{
     fs,
     net::SocketAddr,
