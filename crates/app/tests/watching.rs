@@ -241,7 +241,7 @@ async fn what_does_not_hold_is_not_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_door_that_opens_further_is_an_event() {
     let world = World::new();
-    let app = world.app(0, Vec::new());
+    let app = world.app(1, Vec::new());
     let background = Background::start(app.clone()).await;
     settled(&app).await;
     let shut = street(&[("docker-registry/htpasswd.json", "127.66.3.1:5000")]);

@@ -1,20 +1,23 @@
 use std::{
     collections::BTreeSet,
     io::{self, Write},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clap::Args;
-use nightlatch_app::Look;
+use nightlatch_app::{Look, Schedule};
 use nightlatch_netio::Pace;
 use nightlatch_replay::{DEMO_NETWORK, demo_street};
 use nightlatch_scan::{Plan, Start, converse::Limit};
 use nightlatch_scope::{PortSet, Scope, TargetSetBuilder};
 use nightlatch_untrusted::terminal;
 
+use super::serve::{Log, Ready};
 use crate::{
     catalogue,
+    config::Config,
     exit::Exit,
     failure::Failure,
     say::say,
@@ -26,8 +29,18 @@ use crate::{
 ///
 /// The services listen on 127.77.0.0/24 for as long as the demo runs and answer what real servers answered when they
 /// were recorded. The scan is an ordinary one; what it finds is kept in a data directory of its own.
+///
+/// With --serve the street stays open and the server's pages and API run on what was found, until Ctrl-C; the street is
+/// scanned again every few minutes, so that there is something to watch.
 #[derive(Debug, Args)]
-pub(crate) struct Demo {}
+pub(crate) struct Demo {
+    /// Keep the street open and serve the pages and the API on it
+    #[arg(long)]
+    serve: bool,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "serve")]
+    listen: Option<SocketAddr>,
+}
 
 /// Searches to try, with what they show.
 const SEARCHES: [(&str, &str); 3] = [
@@ -68,16 +81,48 @@ impl Demo {
         };
         let start = Start {
             command: std::env::args().collect(),
-            asked: vec![range],
+            asked: vec![range.clone()],
             user: super::user(),
             ..Start::default()
         };
         let found = survey.run(&data, plan, None, start, &super::runtime()?)?;
+        if self.serve {
+            return self.serve(session, &data, &range);
+        }
         drop(street);
         next_steps(&data)?;
         Ok(found.exit(None))
     }
 }
+
+impl Demo {
+    /// Serves what was found for as long as the street is open.
+    fn serve(&self, session: &Session, data: &Path, range: &str) -> Result<Exit, Failure> {
+        let mut config = Config::read(data)?;
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if config.schedule.is_empty() {
+            config.schedule.push(Schedule {
+                name: "street".to_owned(),
+                every: AGAIN.parse().map_err(Failure::bug)?,
+                timezone: "UTC".to_owned(),
+                targets: vec![range.to_owned()],
+                exclude: Vec::new(),
+                ports: None,
+                rate: None,
+                rate_per_network: None,
+                blackout: Vec::new(),
+                enabled: true,
+            });
+        }
+        let ready = Ready::open(data, config, Scope::loopback_only())?;
+        super::runtime()?.block_on(ready.serve(session, Log::or_usual(None)))
+    }
+}
+
+/// How often the street is scanned while it is served.
+const AGAIN: &str = "5m";
 
 /// A directory beside the ordinary one, so that a demo never mixes with real data.
 fn demo_dir(session: &Session) -> Result<PathBuf, Failure> {

@@ -45,7 +45,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Log {
+pub(super) enum Log {
     /// One JSON object a line, as OpenTelemetry names things
     Json,
     /// Lines for people
@@ -53,7 +53,8 @@ enum Log {
 }
 
 impl Log {
-    fn or_usual(this: Option<Self>) -> LogFormat {
+    /// What was asked for, or what suits where the log goes.
+    pub(super) fn or_usual(this: Option<Self>) -> LogFormat {
         match this {
             Some(Self::Json) => LogFormat::Json,
             Some(Self::Text) => LogFormat::Text,
