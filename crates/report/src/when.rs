@@ -1,6 +1,6 @@
 //! Times as reports write them, UTC.
 
-use nightlatch_asset::Timestamp;
+use nightlatch_asset::{Record, Timestamp};
 
 /// `2026-09-21 10:15:00`.
 pub(crate) fn second(time: Timestamp) -> String {
@@ -25,6 +25,11 @@ pub(crate) fn span(first: Timestamp, last: Timestamp) -> String {
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
     }
+}
+
+/// `once`, `12 times`: how often this answer was seen.
+pub(crate) fn times(record: &Record) -> String {
+    if record.times_seen == 1 { "once".to_owned() } else { format!("{} times", record.times_seen) }
 }
 
 #[cfg(test)]

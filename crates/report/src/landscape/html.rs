@@ -48,6 +48,9 @@ fn panels(landscape: &Landscape, out: &mut dyn Write) -> io::Result<()> {
     let (panels, rest) = landscape.panels();
     let rows: Vec<(&str, Share)> = panels.iter().map(|panel| (panel.name.as_str(), panel.share())).collect();
     writeln!(out, "<section aria-labelledby=\"panels\">\n<h2 id=\"panels\">Panels by product</h2>")?;
+    out.write_all(
+        b"<p class=\"quiet\">Beside each bar: services without credentials (in front) / all services.</p>\n",
+    )?;
     chart::bars("Services by product; open ones in front. The table below says the same.", &rows, out)?;
     write!(out, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Product</th>")?;
     for name in ["Services", "Without credentials", "Share"] {
@@ -114,7 +117,7 @@ fn shares(
     )?;
     writeln!(
         out,
-        "<table>\n<thead><tr><th scope=\"col\">{id}</th><th scope=\"col\" class=\"number\">Services</th>\
+        "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">{id}</th><th scope=\"col\" class=\"number\">Services</th>\
          <th scope=\"col\" class=\"number\">of all</th><th scope=\"col\" class=\"number\">Without credentials</th>\
          <th scope=\"col\" class=\"number\">of all such</th></tr></thead>\n<tbody>"
     )?;
@@ -130,7 +133,7 @@ fn shares(
             percent(share.open, total.open)
         )?;
     }
-    writeln!(out, "</tbody>\n</table>\n</section>")
+    writeln!(out, "</tbody>\n</table></div>\n</section>")
 }
 
 fn time(landscape: &Landscape, out: &mut dyn Write) -> io::Result<()> {

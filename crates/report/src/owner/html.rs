@@ -7,7 +7,7 @@ use super::{About, Item, OwnerReport, states};
 use crate::{
     html_document::{self, StyleSource},
     remedy::Remedy,
-    when::{day, second},
+    when::{day, second, times},
 };
 
 /// Host names of one service that are written.
@@ -40,7 +40,8 @@ pub fn html(
         overview(reports, out)?;
     }
     for (number, report) in reports.iter().enumerate() {
-        owner(number + 1, report, out)?;
+        let heading = if reports.len() == 1 { "Summary" } else { report.name() };
+        owner(number + 1, heading, report, out)?;
     }
     html_document::end(out)
 }
@@ -66,9 +67,9 @@ fn overview(reports: &[OwnerReport], out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"</tbody>\n</table></div>\n")
 }
 
-fn owner(number: usize, report: &OwnerReport, out: &mut dyn Write) -> io::Result<()> {
+fn owner(number: usize, heading: &str, report: &OwnerReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<section aria-labelledby=\"owner-{number}\">")?;
-    writeln!(out, "<h2 id=\"owner-{number}\">{}</h2>", escaped(report.name()))?;
+    writeln!(out, "<h2 id=\"owner-{number}\">{}</h2>", escaped(heading))?;
     writeln!(out, "<p class=\"verdict\">{}</p>", escaped(&report.summary()))?;
     out.write_all(b"<dl>\n")?;
     let all: Vec<String> = states(report).map(|(state, count)| format!("{count} {state}")).collect();
@@ -122,7 +123,7 @@ fn service(id: &str, item: &Item, out: &mut dyn Write) -> io::Result<()> {
         &format!("port first seen {}, this answer {}", day(record.first_seen), day(seen.time)),
         out,
     )?;
-    term("Last seen", &format!("{} UTC, {} times", second(record.last_seen), record.times_seen), out)?;
+    term("Last seen", &format!("{} UTC, {}", second(record.last_seen), times(record)), out)?;
     let names: Vec<&str> =
         seen.asked_as.iter().chain(&seen.hostnames).map(Text::raw).take(NAMES_MAX).collect();
     term("Names", &names.join(", "), out)?;

@@ -6,7 +6,7 @@ use nightlatch_untrusted::markdown as escaped;
 use super::{About, Item, OwnerReport, states};
 use crate::{
     remedy::Remedy,
-    when::{day, second},
+    when::{day, second, times},
 };
 
 /// Writes the reports as one Markdown document.
@@ -39,11 +39,15 @@ pub fn markdown(reports: &[OwnerReport], about: &About, out: &mut dyn Write) -> 
             )?;
         }
     }
-    reports.iter().try_for_each(|report| owner(report, out))
+    for report in reports {
+        let heading = if reports.len() == 1 { "Summary" } else { report.name() };
+        owner(heading, report, out)?;
+    }
+    Ok(())
 }
 
-fn owner(report: &OwnerReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n## {}\n\n{}\n", escaped(report.name()), report.summary())?;
+fn owner(heading: &str, report: &OwnerReport, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## {}\n\n{}\n", escaped(heading), report.summary())?;
     let all: Vec<String> = states(report).map(|(state, count)| format!("{count} {state}")).collect();
     if !all.is_empty() {
         writeln!(out, "- Services by state: {}", escaped(&all.join(", ")))?;
@@ -79,7 +83,7 @@ fn service(number: usize, item: &Item, out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(out, "- State: {}{proof}, confidence {}", verdict.exposure, verdict.confidence)?;
     writeln!(out, "- Since: port first seen {}, this answer {}", day(record.first_seen), day(seen.time))?;
-    writeln!(out, "- Last seen: {} UTC, {} times", second(record.last_seen), record.times_seen)?;
+    writeln!(out, "- Last seen: {} UTC, {}", second(record.last_seen), times(record))?;
     let names: Vec<&str> = seen.asked_as.iter().chain(&seen.hostnames).map(Text::raw).take(6).collect();
     if !names.is_empty() {
         writeln!(out, "- Names: {}", escaped(&names.join(", ")))?;

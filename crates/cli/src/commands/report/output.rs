@@ -204,10 +204,14 @@ impl Files {
         }
         if session.chatty() {
             let (files, lines) = (self.files.len(), self.files.values().map(|file| file.lines).sum::<u64>());
+            let files_word = if files == 1 { "file" } else { "files" };
+            let entries = if lines == 1 { "entry" } else { "entries" };
             match files {
                 0 => say("nothing to report: no file was written"),
-                1 => say(format_args!("1 file ({lines} entries) written to {}", self.dir.display())),
-                _ => say(format_args!("{files} files ({lines} entries) written to {}", self.dir.display())),
+                _ => say(format_args!(
+                    "{files} {files_word} ({lines} {entries}) written to {}",
+                    self.dir.display()
+                )),
             }
         }
         Ok(())
