@@ -14,7 +14,8 @@ pub const CERTIFICATE_DAYS: u16 = 30;
 /// - returns nothing for an answer that stayed the same, and nothing but `new-service` for one that flaps.
 ///
 /// The version counts as changed only where both records tell one and the product is the same, the certificate
-/// where both show one. Where another product answers, every condition counts as new.
+/// where both show one. Where another product answers, every condition counts as new; that a certificate has ended,
+/// where another certificate is shown.
 pub fn changes(previous: Option<&Record>, now: &Record) -> Vec<Change> {
     let Some(previous) = previous else {
         let mut change = change(ChangeKind::NewService, None, now);
@@ -27,7 +28,12 @@ pub fn changes(previous: Option<&Record>, now: &Record) -> Vec<Change> {
     }
     let mut found = differences(previous, now);
     let other_product = found.iter().any(|change| change.kind == ChangeKind::Product);
-    let old = if other_product { TriggerSet::NONE } else { TriggerSet::conditions(previous) };
+    let mut old = if other_product { TriggerSet::NONE } else { TriggerSet::conditions(previous) };
+    // That a certificate ended while it was shown is told by `by_time`, once.
+    let leaves = leaf(&previous.observation).zip(leaf(&now.observation));
+    if leaves.is_some_and(|(before, after)| before.sha256 == after.sha256) {
+        old.insert(Trigger::SslExpired);
+    }
     let met = TriggerSet::conditions(now).without(old);
     if met.is_empty() {
         return found;

@@ -48,7 +48,7 @@ triggers! {
     Any "any" event "*", "Any change of a service that answers.";
     NewService "new_service" event "*new", "A service that was not there before, or is back after it was gone.";
     OpenDatabase "open_database" when "(tag:database OR fingerprint:cassandra,clickhouse,couchdb,elasticsearch,etcd,influxdb,kafka,kafka-connect,kibana,mariadb,memcached,minio,mongodb,mysql,nats,opensearch,pgbouncer,postgresql,rabbitmq,rabbitmq-management,redis,solr,zookeeper,zookeeper-admin) exposure:>=readable", "A data service whose content strangers were shown to be able to read.";
-    SslExpired "ssl_expired" event "ssl.cert.expired:true", "The certificate has ended.";
+    SslExpired "ssl_expired" when "ssl.cert.expired:true", "The certificate has ended.";
     Vulnerable "vulnerable" when "has_finding:true -confidence:low", "A broken control was shown on the service, beside how far it opens.";
     VulnerableUnverified "vulnerable_unverified" when "has_finding:true confidence:low", "A broken control is likely, but it is not sure which product answers.";
     Uncommon "uncommon" when "-port:22,80,443,7547", "A service on a port that is rarely meant for everybody.";
@@ -92,7 +92,7 @@ impl Trigger {
         match self {
             Self::Any => kind != ChangeKind::Gone,
             Self::NewService => matches!(kind, ChangeKind::NewService | ChangeKind::Back),
-            Self::SslExpired => kind == ChangeKind::CertificateExpired,
+            Self::SslExpired => kind == ChangeKind::CertificateExpired || change.met.contains(self),
             Self::Exposed => {
                 matches!(
                     kind,

@@ -113,6 +113,28 @@ fn conditions_fire_when_they_come_true() {
 }
 
 #[test]
+fn a_certificate_that_has_ended_is_told_once() {
+    let late = |change: &dyn Fn(&mut Observation)| {
+        next(|o| {
+            o.time = at("2027-06-01T00:00:00Z");
+            change(o);
+        })
+    };
+    let told = |found: Vec<Change>| found.iter().filter(|c| c.met.contains(Trigger::SslExpired)).count();
+    assert_eq!(told(changes(None, &late(&|_| {}))), 1, "seen for the first time");
+    assert_eq!(told(changes(None, &record())), 0);
+    let other = late(&|o| leaf_mut(o).sha256 = "cc".repeat(32).into());
+    assert_eq!(told(changes(Some(&record()), &other)), 1, "another one, and over as well");
+    let version = late(&|o| o.verdict.version = Some("8.0.0".into()));
+    assert_eq!(told(changes(Some(&record()), &version)), 0, "time did it, and `by_time` told");
+    let product = late(&|o| o.verdict.product = Some("OpenSearch".into()));
+    assert_eq!(told(changes(Some(&record()), &product)), 0);
+    let mut bare = record();
+    bare.observation.tls = None;
+    assert_eq!(told(changes(Some(&bare), &late(&|_| {}))), 1);
+}
+
+#[test]
 fn flapping_is_no_change() {
     let flap = |o: &mut Observation| {
         o.verdict.exposure = Exposure::Unknown;
