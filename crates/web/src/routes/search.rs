@@ -1,0 +1,386 @@
+//! `/search`: the query box, what was found, and the facets beside it; `/search/export`: all of it as a file.
+
+mod export;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::Response,
+    routing::get,
+};
+use nightlatch_asset::Field;
+use nightlatch_query::{Expr, Parsed, QueryError, parse, print};
+use nightlatch_store::{Facet, Selection, Snapshot, Sort, StoreError, View};
+use serde::Deserialize;
+
+use crate::{
+    Web,
+    charts::{self, Part, Svg},
+    fault::{Fault, show},
+    frame::Frame,
+    hit::Hit,
+    link,
+    visit::Visit,
+    words::thousands,
+};
+
+/// Results of a page.
+const PAGE_HITS: usize = 20;
+/// Pages that can be turned to; behind them, a narrower query or an export.
+const PAGES_MAX: usize = 500;
+
+/// The facets beside the results, and how many values of each.
+const FACETS: [(Field, &str, usize); 8] = [
+    (Field::Severity, "Severity", 5),
+    (Field::Exposure, "State", 5),
+    (Field::Product, "Product", 8),
+    (Field::Port, "Port", 8),
+    (Field::Owner, "Owner", 6),
+    (Field::Country, "Country", 6),
+    (Field::Org, "Organisation", 6),
+    (Field::Tag, "Tag", 8),
+];
+
+pub(crate) fn router() -> Router<Web> {
+    Router::new().route("/search", get(search)).route("/search/export", get(export::export))
+}
+
+/// The address of a search.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    sort: String,
+    #[serde(default)]
+    page: String,
+    #[serde(default)]
+    view: String,
+}
+
+const SORTS: [(&str, &str, Sort); 4] = [
+    ("severity", "Worst first", Sort::Severity),
+    ("newest", "Newest first", Sort::Newest),
+    ("oldest", "Oldest first", Sort::Oldest),
+    ("address", "By address", Sort::Address),
+];
+
+impl Asked {
+    fn sort(&self) -> (&'static str, Sort) {
+        let (name, _, sort) = SORTS.iter().find(|(name, ..)| *name == self.sort).unwrap_or(&SORTS[0]);
+        (name, *sort)
+    }
+
+    fn page(&self) -> usize {
+        self.page.parse().unwrap_or(1).clamp(1, PAGES_MAX)
+    }
+
+    fn history(&self) -> bool {
+        self.view == "history"
+    }
+
+    /// This search with another query, from its first page.
+    fn with(&self, query: &str) -> String {
+        self.turned(query, 1)
+    }
+
+    fn turned(&self, query: &str, page: usize) -> String {
+        let sort = if self.sort().0 == SORTS[0].0 { "" } else { self.sort().0 };
+        let page = if page > 1 { page.to_string() } else { String::new() };
+        let view = if self.history() { "history" } else { "" };
+        link::with("/search", &[("q", query), ("sort", sort), ("view", view), ("page", &page)])
+    }
+}
+
+/// What is selected, as the address says it.
+fn selection(parsed: &Parsed, history: bool) -> Selection {
+    let history = parsed.history.unwrap_or(history);
+    Selection { expr: parsed.expr.clone(), view: if history { View::History } else { View::Latest } }
+}
+
+#[derive(Debug)]
+struct Chip {
+    text: String,
+    without: String,
+}
+
+#[derive(Debug)]
+struct FacetValue {
+    name: String,
+    count: String,
+    add: String,
+    except: String,
+    svg: Svg,
+}
+
+#[derive(Debug)]
+struct FacetBox {
+    title: &'static str,
+    distinct: String,
+    values: Vec<FacetValue>,
+}
+
+/// A query that was refused, cut at the mistake.
+#[derive(Debug)]
+struct Oops {
+    what: String,
+    before: String,
+    at: String,
+    after: String,
+    hint: String,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    total: String,
+    none: bool,
+    hosts: String,
+    hits: Vec<Hit>,
+    facets: Vec<FacetBox>,
+    page: usize,
+    last: usize,
+    earlier: Option<String>,
+    later: Option<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "search.html")]
+struct Page {
+    frame: Frame,
+    query: String,
+    sort: &'static str,
+    history: bool,
+    chips: Vec<Chip>,
+    warnings: Vec<String>,
+    oops: Option<Oops>,
+    found: Found,
+    latest_href: String,
+    history_href: String,
+    exports: Vec<(&'static str, String)>,
+    may_watch: bool,
+    watch_href: String,
+}
+
+impl Page {
+    fn sorts(&self) -> &'static [(&'static str, &'static str, Sort)] {
+        &SORTS
+    }
+}
+
+async fn search(State(web): State<Web>, visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Fault> {
+    let query = asked.q.trim().to_owned();
+    let mut page = Page {
+        frame: Frame::new(
+            &visit,
+            "/search",
+            if query.is_empty() {
+                "Search".to_owned()
+            } else {
+                format!("Search: {}", crate::escape::cut(&query, 80))
+            },
+        ),
+        sort: asked.sort().0,
+        history: asked.history(),
+        chips: Vec::new(),
+        warnings: Vec::new(),
+        oops: None,
+        found: Found::default(),
+        latest_href: Asked { view: String::new(), ..asked.clone() }.with(&query),
+        history_href: Asked { view: "history".into(), ..asked.clone() }.with(&query),
+        exports: ["json.gz", "csv", "ndjson"]
+            .map(|format| {
+                let view = if asked.history() { "history" } else { "" };
+                (format, link::with("/search/export", &[("q", &query), ("view", view), ("format", format)]))
+            })
+            .to_vec(),
+        may_watch: visit.caller.may(nightlatch_control::Role::Analyst),
+        watch_href: link::with("/alerts/new", &[("query", &query)]),
+        query,
+    };
+    let parsed = match parse(&page.query, visit.now) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            page.oops = Some(oops(&page.query, &error));
+            return Ok(show(&page));
+        }
+    };
+    page.history = parsed.history.unwrap_or(page.history);
+    page.warnings = parsed.warnings.iter().map(|warning| warning.message.clone()).collect();
+    page.chips = chips(&asked, &parsed);
+    let (selection, sort, number) = (selection(&parsed, asked.history()), asked.sort().1, asked.page());
+    let who = visit.caller.key.id.clone();
+    let question = format!("page {} {:?} {}", asked.sort().0, selection.view, page.query);
+    let snapshot = web.app.walk(&who, &question, number == 1);
+    let now = visit.now;
+    let answer = {
+        let asked = asked.clone();
+        let query = page.query.clone();
+        web.app
+            .ask_of(snapshot, move |snapshot| found(snapshot, &selection, sort, number, &asked, &query, now))
+            .await
+    };
+    page.found = answer.map_err(|error| visit.fault(error))?;
+    Ok(show(&page))
+}
+
+fn found(
+    snapshot: &dyn Snapshot,
+    selection: &Selection,
+    sort: Sort,
+    number: usize,
+    asked: &Asked,
+    query: &str,
+    now: nightlatch_asset::Timestamp,
+) -> Result<Found, StoreError> {
+    // The rows on this thread, the facets beside them: a page is as fast as the slower of both.
+    let (rows, facets) = std::thread::scope(|scope| {
+        let facets = scope.spawn(|| {
+            FACETS
+                .iter()
+                .map(|(field, title, size)| {
+                    snapshot.facet(selection, *field, *size).map(|facet| (*field, *title, facet))
+                })
+                .collect::<Result<Vec<_>, StoreError>>()
+        });
+        let rows = || -> Result<_, StoreError> {
+            Ok((
+                snapshot.count(selection)?,
+                snapshot.distinct_hosts(selection)?,
+                snapshot.search(selection, sort, (number - 1) * PAGE_HITS, PAGE_HITS)?,
+            ))
+        };
+        let rows = rows();
+        let facets = facets.join().unwrap_or_else(|_| Err(StoreError::Engine("a question failed".into())));
+        (rows, facets)
+    });
+    let (total, hosts, mut hits) = rows?;
+    if sort == Sort::Severity {
+        nightlatch_report::worst_first(&mut hits);
+    }
+    let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_HITS);
+    let last = pages.clamp(1, PAGES_MAX);
+    Ok(Found {
+        total: thousands(total),
+        none: total == 0,
+        hosts: thousands(hosts),
+        hits: hits.iter().map(|record| Hit::of(record, now)).collect(),
+        facets: facets?
+            .iter()
+            .filter_map(|(field, title, facet)| facet_box(*field, title, facet, asked, query))
+            .collect(),
+        page: number,
+        last,
+        earlier: (number > 1).then(|| asked.turned(query, number - 1)),
+        later: (number < last).then(|| asked.turned(query, number + 1)),
+    })
+}
+
+fn facet_box(
+    field: Field,
+    title: &'static str,
+    facet: &Facet,
+    asked: &Asked,
+    query: &str,
+) -> Option<FacetBox> {
+    if facet.buckets.is_empty() {
+        return None;
+    }
+    let most = facet.buckets.iter().map(|bucket| bucket.count).max().unwrap_or(0);
+    let value = |bucket: &nightlatch_store::Bucket| {
+        let filter = link::filter(field, &bucket.value)?;
+        Some(FacetValue {
+            name: match field {
+                Field::Country => {
+                    charts::country_name(&bucket.value).map_or_else(|| bucket.value.clone(), str::to_owned)
+                }
+                _ => bucket.value.clone(),
+            },
+            count: thousands(bucket.count),
+            add: asked.with(&link::and(query, &filter)),
+            except: asked.with(&link::and(query, &format!("-{filter}"))),
+            svg: charts::bar(&[Part { class: colour(field, &bucket.value), count: bucket.count }], most),
+        })
+    };
+    Some(FacetBox {
+        title,
+        distinct: if facet.other > 0 {
+            format!("{} values", thousands(facet.distinct))
+        } else {
+            String::new()
+        },
+        values: facet.buckets.iter().filter_map(value).collect(),
+    })
+}
+
+/// Ladders keep their colours everywhere.
+fn colour(field: Field, value: &str) -> &'static str {
+    let state = || value.parse().map_or("f-accent", super::overview::state_class);
+    match (field, value) {
+        (Field::Severity, "critical") => "f-critical",
+        (Field::Severity, "high") => "f-high",
+        (Field::Severity, "medium") => "f-medium",
+        (Field::Severity, "low") => "f-low",
+        (Field::Severity, _) => "f-info",
+        (Field::Exposure, _) => state(),
+        _ => "f-accent",
+    }
+}
+
+/// The parts of the query that must all hold, each with the query that leaves it out.
+fn chips(asked: &Asked, parsed: &Parsed) -> Vec<Chip> {
+    let parts: &[Expr] = match &parsed.expr {
+        Expr::All => &[],
+        Expr::And(parts) => parts,
+        one => std::slice::from_ref(one),
+    };
+    let without = |left_out: usize| {
+        let rest: Vec<Expr> = parts
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != left_out)
+            .map(|(_, part)| part.clone())
+            .collect();
+        match rest.len() {
+            0 => String::new(),
+            1 => rest.first().map(print).unwrap_or_default(),
+            _ => print(&Expr::And(rest)),
+        }
+    };
+    parts
+        .iter()
+        .enumerate()
+        .map(|(at, part)| Chip { text: print(part), without: asked.with(&without(at)) })
+        .collect()
+}
+
+fn oops(query: &str, error: &QueryError) -> Oops {
+    let place = |at: usize| {
+        let mut at = at.min(query.len());
+        while !query.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (from, until) = (place(error.span.start), place(error.span.end.max(error.span.start)));
+    let at = &query[from..until];
+    let hint = match (&error.nearest, error.hint.as_str()) {
+        (Some(nearest), "") => format!("Did you mean {nearest}?"),
+        (Some(nearest), hint) => format!("Did you mean {nearest}? {hint}"),
+        (None, hint) => hint.to_owned(),
+    };
+    // A long query is shown around the mistake.
+    let near = |text: &str, chars: usize| {
+        let count = text.chars().count();
+        let skip = count.saturating_sub(chars);
+        let tail: String = text.chars().skip(skip).collect();
+        if skip > 0 { format!("…{tail}") } else { tail }
+    };
+    Oops {
+        what: error.to_string(),
+        before: near(&query[..from], 200),
+        at: if at.is_empty() { "\u{2038}".to_owned() } else { crate::escape::cut(at, 200) },
+        after: crate::escape::cut(&query[until..], 200),
+        hint,
+    }
+}
