@@ -45,7 +45,8 @@ pub struct Watch {
     pub keep_days: u16,
     /// Runs at a time; others wait.
     pub runs_at_once: usize,
-    /// Where people reach the pages, such as `https://nightlatch.example.com`: for links in messages.
+    /// Where people reach the pages, for links in messages; it is a setting of the door.
+    #[serde(skip)]
     pub public_url: Option<String>,
 }
 

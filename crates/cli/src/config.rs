@@ -16,6 +16,8 @@ use crate::{exit::Exit, failure::Failure};
 
 /// Largest configuration file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// A file with every setting, its meaning and its usual value, all commented out.
+pub(crate) const TEMPLATE: &str = include_str!("nightlatch.toml");
 /// Its name in the data directory.
 const CONFIG_FILE: &str = "nightlatch.toml";
 
@@ -124,8 +126,24 @@ impl Config {
             true => config,
             false => with_variables(text.as_deref().unwrap_or_default(), &variables)?,
         };
-        let folder = path.parent().unwrap_or(Path::new("."));
-        Ok(Self { enrich: config.enrich.relative_to(folder), ..config })
+        Ok(config.relative_to(path.parent().unwrap_or(Path::new("."))))
+    }
+
+    /// Takes relative paths as relative to `folder`: that of the file in which they are written.
+    fn relative_to(mut self, folder: &Path) -> Self {
+        let notify = &mut self.notify;
+        let mut paths = vec![
+            &mut self.server.tls_certificate,
+            &mut self.server.tls_key,
+            &mut notify.webhook.ca_file,
+            &mut notify.webhook.secret_file,
+        ];
+        paths.extend(notify.smtp.iter_mut().flat_map(|smtp| [&mut smtp.password_file, &mut smtp.ca_file]));
+        paths.extend(notify.syslog.iter_mut().map(|syslog| &mut syslog.ca_file));
+        paths.into_iter().flatten().for_each(|path| *path = folder.join(&*path));
+        notify.file.iter_mut().for_each(|file| file.directory = folder.join(&file.directory));
+        self.enrich = self.enrich.relative_to(folder);
+        self
     }
 
     /// Loads the files that the configuration names.
@@ -181,6 +199,60 @@ mod tests {
 
     fn variables(given: &[(&str, &str)]) -> BTreeMap<String, String> {
         given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// The template with every line switched on.
+    fn all_settings() -> String {
+        let switched = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => rest.to_owned(),
+            _ => line.to_owned(),
+        };
+        TEMPLATE.lines().map(switched).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_template_is_right_and_shows_the_usual_values() {
+        let usual: Config = toml::from_str(TEMPLATE).unwrap();
+        assert_eq!(format!("{usual:?}"), format!("{:?}", Config::default()));
+        let all: Config = toml::from_str(&all_settings()).unwrap();
+        assert!(all.notify.smtp.is_some() && all.schedule.len() == 1);
+        assert_eq!(all.watch.recheck_seconds, Watch::default().recheck_seconds);
+        assert_eq!(all.server.requests_per_minute, nightlatch_gate::Settings::default().requests_per_minute);
+    }
+
+    #[test]
+    fn the_template_has_every_setting() {
+        let table: toml::Table = toml::from_str(&all_settings()).unwrap();
+        let mut sections = vec![Vec::<String>::new()];
+        let mut seen = 0;
+        while let Some(section) = sections.pop() {
+            let mut at = toml::Value::Table(table.clone());
+            for part in &section {
+                at = at.get(part).unwrap().clone();
+                if let toml::Value::Array(mut items) = at {
+                    at = items.remove(0);
+                }
+            }
+            let toml::Value::Table(here) = at else { continue };
+            // What a section takes is what it says when it is given something else.
+            let mut wrong = here.clone();
+            wrong.insert("zzz".to_owned(), true.into());
+            let mut whole = toml::Value::Table(wrong);
+            for (depth, part) in section.iter().enumerate().rev() {
+                let is_list = depth == 0 && part == "schedule";
+                let inner = if is_list { toml::Value::Array(vec![whole]) } else { whole };
+                whole = toml::Value::Table([(part.clone(), inner)].into_iter().collect());
+            }
+            let said = Config::deserialize(whole).unwrap_err().to_string();
+            let known = said.split("expected").nth(1).unwrap_or_else(|| panic!("{section:?}: {said}"));
+            for key in known.lines().next().unwrap_or_default().split('`').skip(1).step_by(2) {
+                assert!(here.contains_key(key), "[{}] lacks `{key}`", section.join("."));
+                seen += 1;
+            }
+            let tables = here.iter().filter(|(key, value)| value.is_table() || *key == "schedule");
+            sections.extend(tables.map(|(key, _)| [section.clone(), vec![key.clone()]].concat()));
+        }
+        assert!(seen > 50, "{seen}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use nightlatch_app::private;
 use nightlatch_notify::Channels;
 use serde_json::json;
 
@@ -17,6 +18,12 @@ pub(crate) struct Config {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Write a configuration file with every setting, its meaning and its usual value
+    Init {
+        /// Configuration file [default: nightlatch.toml in the data directory]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
+    },
     /// Read the file and the environment, and everything they name; exit code 2 with the first mistake
     Check {
         /// Configuration file [default: nightlatch.toml in the data directory]
@@ -30,15 +37,21 @@ enum Action {
 
 impl Config {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let Action::Check { config, json } = &self.action;
+        match &self.action {
+            Action::Init { config } => init(session, config.clone()),
+            Action::Check { config, json } => Self::check(session, config.as_ref(), *json),
+        }
+    }
+
+    fn check(session: &Session, config: Option<&PathBuf>, json: bool) -> Result<Exit, Failure> {
         let data = session.data_dir()?;
-        let path = config.clone().unwrap_or_else(|| Configuration::path(&data));
+        let path = config.cloned().unwrap_or_else(|| Configuration::path(&data));
         let read = Configuration::read_file(&path, config.is_some())?;
         let catalogue = catalogue::embedded()?;
         let scope = super::scope::ScopeFile::default().read(session)?;
         check(&read, &scope, &catalogue)?;
         let there = path.exists();
-        if *json {
+        if json {
             let value = json!({
                 "file": path.display().to_string(), "exists": there,
                 "listen": read.server.listen.to_string(), "schedules": read.schedule.len(),
@@ -51,6 +64,27 @@ impl Config {
         }
         Ok(Exit::Clean)
     }
+}
+
+fn init(session: &Session, path: Option<PathBuf>) -> Result<Exit, Failure> {
+    let path = match path {
+        Some(path) => path,
+        None => {
+            let data = session.data_dir()?;
+            private::make_dir(&data)?;
+            Configuration::path(&data)
+        }
+    };
+    let failed = |error: io::Error| {
+        let exists = error.kind() == io::ErrorKind::AlreadyExists;
+        let failure = Failure::from(error).while_doing(format!("cannot write {}", path.display()));
+        if exists { failure.hint("it is there already, and stays as it is") } else { failure }
+    };
+    private::create_whole(&path, crate::config::TEMPLATE.as_bytes()).map_err(failed)?;
+    if session.chatty() {
+        say(format_args!("wrote {}; edit it, then `nightlatch config check`", path.display()));
+    }
+    Ok(Exit::Clean)
 }
 
 /// Everything that can be wrong without a server running.

@@ -28,10 +28,18 @@ impl Reference {
 pub(crate) fn pages() -> Vec<(&'static str, String)> {
     vec![
         ("commands.md", commands()),
+        ("configuration.md", configuration()),
         ("exit-codes.md", exit_codes()),
         ("fingerprints.md", fingerprint::reference()),
         ("query.md", nightlatch_query::reference()),
     ]
+}
+
+fn configuration() -> String {
+    format!(
+        "# Configuration\n\nEvery setting of `nightlatch.toml`, as `nightlatch config init` writes it.\n\n```toml\n{}```\n",
+        crate::config::TEMPLATE
+    )
 }
 
 fn exit_codes() -> String {
