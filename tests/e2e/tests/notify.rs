@@ -87,8 +87,8 @@ fn arrived<T>(server: &Server, count: usize, mut found: impl FnMut() -> Vec<T>) 
     }
 }
 
-/// Exim that takes mail for example.com, encrypted and from user `watch` only.
-fn exim() -> (Server, Pki) {
+/// Exim that takes mail for example.com, encrypted as `tls` says and from user `watch` only.
+fn exim(tls: SmtpTls) -> (Server, Pki) {
     let home = Home::new();
     let pki = Pki::write(&home);
     home.dir_for("spool", MAIL_USER);
@@ -105,15 +105,19 @@ fn exim() -> (Server, Pki) {
         let at = |name: &str| home.path(name).display().to_string();
         let (spool, log, mail_box) = (at("spool"), at("spool/%slog"), at("box"));
         let (cert, key) = (at("cert.pem"), at("key.pem"));
+        let encryption = match tls {
+            SmtpTls::Starttls => "tls_advertise_hosts = *\n".to_owned(),
+            SmtpTls::Implicit => format!("tls_on_connect_ports = {port}\ntls_advertise_hosts =\n"),
+            SmtpTls::None => "tls_advertise_hosts =\n".to_owned(),
+        };
         let config = home.write(
             "exim.conf",
             &format!(
-                r"{unprivileged}primary_hostname = localhost
+                r"{unprivileged}{encryption}primary_hostname = localhost
 spool_directory = {spool}
 log_file_path = {log}
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {port}
-tls_advertise_hosts = *
 tls_certificate = {cert}
 tls_privatekey = {key}
 host_lookup =
@@ -160,8 +164,7 @@ plain:
         command.arg("-C").arg(config).args(["-bdf", "-q1h"]);
         command
     });
-    let pki_paths = Pki { ca: pki.ca, cert: pki.cert, key: pki.key };
-    (server, pki_paths)
+    (server, pki)
 }
 
 fn smtp(server: &Server, pki: &Pki, password: &str) -> Settings {
@@ -195,7 +198,7 @@ fn mails(server: &Server, count: usize) -> Vec<Value> {
 
 #[test]
 fn mails_reach_a_real_server_whatever_stands_in_them() {
-    let (server, pki) = exim();
+    let (server, pki) = exim(SmtpTls::Starttls);
     let settings = smtp(&server, &pki, "correct horse");
     let to = notifier("email", &[("to", "soc@example.com, second@example.com")]);
     let sent =
@@ -233,7 +236,7 @@ fn mails_reach_a_real_server_whatever_stands_in_them() {
 
 #[test]
 fn what_a_mail_server_refuses_is_told_without_the_password() {
-    let (server, pki) = exim();
+    let (server, pki) = exim(SmtpTls::Starttls);
     let to = |to: &str| notifier("email", &[("to", to)]);
     let good = smtp(&server, &pki, "correct horse");
     let check = |settings: &Settings, receiver: &str, may_pass: bool, part: &str| {
@@ -259,6 +262,29 @@ fn what_a_mail_server_refuses_is_told_without_the_password() {
     let mut nobody = good;
     nobody.smtp.as_mut().unwrap().port = Some(free_port());
     check(&nobody, "soc@example.com", true, "cannot be reached");
+    assert!(!server.home.path("box/new").exists(), "a mail went out");
+}
+
+#[test]
+fn mail_is_encrypted_from_the_first_byte_where_the_server_wants_it() {
+    let (server, pki) = exim(SmtpTls::Implicit);
+    let mut settings = smtp(&server, &pki, "correct horse");
+    let to = notifier("email", &[("to", "soc@example.com")]);
+    settings.smtp.as_mut().unwrap().tls = SmtpTls::Implicit;
+    send(&settings, &to, &message("search")).unwrap_or_else(|e| panic!("{e}\n{}", server.log_tail()));
+    mails(&server, 1);
+}
+
+/// A server, or somebody in between, that does not offer STARTTLS gets neither mail nor password.
+#[test]
+fn nothing_is_sent_where_encryption_is_not_offered() {
+    let (server, pki) = exim(SmtpTls::None);
+    let settings = smtp(&server, &pki, "correct horse");
+    let to = notifier("email", &[("to", "soc@example.com")]);
+    let error = send(&settings, &to, &message("search")).unwrap_err();
+    assert!(error.may_pass() && error.to_string().to_lowercase().contains("starttls"), "{error}");
+    let log = fs::read_to_string(server.home.path("spool/mainlog")).unwrap_or_default() + &server.log_tail();
+    assert!(!log.contains("AUTH") && !log.contains("MAIL FROM"), "{log}");
     assert!(!server.home.path("box/new").exists(), "a mail went out");
 }
 
