@@ -11,6 +11,8 @@ use crate::{App, AppError, book, deliver, schedule, watch as watcher};
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 /// How often what waits to be looked at again is looked for.
 const RECHECK_EVERY: Duration = Duration::from_secs(3);
+/// How often it is looked whether the scope file was changed.
+const SCOPE_EVERY: Duration = Duration::from_secs(5);
 /// After a failure that stays the same, it is said again after so many rounds.
 const SAY_EVERY: u32 = 300;
 
@@ -74,6 +76,20 @@ impl Background {
             async move {
                 let worker = app.clone();
                 worker.blocking(move || app.prune()).await?
+            }
+        }));
+        let a = app.clone();
+        tasks.spawn(rounds("the scope file cannot be read", SCOPE_EVERY, stop.subscribe(), move || {
+            let app = a.clone();
+            async move {
+                let worker = app.clone();
+                if worker.blocking(move || app.reread_scope()).await?? {
+                    tracing::info!(
+                        digest = worker.scope().digest(),
+                        "the scope file was changed, and read again"
+                    );
+                }
+                Ok(())
             }
         }));
         app.resume_begun().await;

@@ -40,7 +40,8 @@ pub use watch::alert_banner;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock},
+    time::SystemTime,
 };
 
 use jiff::Timestamp;
@@ -53,6 +54,11 @@ use nightlatch_store::{Snapshot, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::{runs::Runs, walk::Walks, watch::Watchers};
+
+/// Name of the scope file in the data directory, unless another was named.
+const SCOPE_FILE: &str = "scope.toml";
+/// Largest scope file that is read, in bytes.
+const SCOPE_BYTES_MAX: u64 = 16 << 20;
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -81,6 +87,8 @@ pub struct App {
     control: Control,
     catalogue: Catalogue,
     scope: RwLock<Arc<Scope>>,
+    /// The time of change of the scope file when it was last read.
+    scope_read: Mutex<Option<SystemTime>>,
     enricher: Arc<Enricher>,
     settings: Settings,
     hub: Hub,
@@ -106,6 +114,7 @@ impl App {
             control: parts.control,
             catalogue: parts.catalogue,
             scope: RwLock::new(Arc::new(parts.scope)),
+            scope_read: Mutex::default(),
             enricher: Arc::new(parts.enricher),
             questions: Arc::new(Semaphore::new(parts.settings.questions_at_once.max(1))),
             settings: parts.settings,
@@ -136,6 +145,39 @@ impl App {
     /// What may be scanned, as it is now.
     pub fn scope(&self) -> Arc<Scope> {
         self.scope.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Reads the scope file again when it was changed. One that cannot be read changes nothing: what was allowed stays
+    /// allowed until somebody has mended the file. True when there is a new scope.
+    ///
+    /// # Errors
+    /// [`AppError::World`] or [`AppError::Invalid`] with the reason; said once for each change of the file.
+    pub fn reread_scope(&self) -> Result<bool, AppError> {
+        let place = self.scope().path().map_or_else(|| self.data.join(SCOPE_FILE), Path::to_owned);
+        let changed = match std::fs::metadata(&place).and_then(|file| file.modified()) {
+            Ok(changed) => changed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(AppError::World(format!("cannot read {}: {error}", place.display()))),
+        };
+        let mut known = self.scope_read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *known == Some(changed) {
+            return Ok(false);
+        }
+        *known = Some(changed);
+        let unreadable = |error: std::io::Error| {
+            AppError::World(format!("cannot read {}: {error}; the scope stays as it was", place.display()))
+        };
+        let mut text = String::new();
+        let file = std::fs::File::open(&place).map_err(unreadable)?;
+        std::io::Read::read_to_string(&mut std::io::Read::take(file, SCOPE_BYTES_MAX), &mut text)
+            .map_err(unreadable)?;
+        let scope = Scope::parse(&text, &place)
+            .map_err(|error| AppError::Invalid(format!("{error}; the scope stays as it was")))?;
+        let is_new = scope.digest() != self.scope().digest();
+        if is_new {
+            *self.scope.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(scope);
+        }
+        Ok(is_new)
     }
 
     /// Adds country, network, owner...
