@@ -26,6 +26,8 @@ pub struct Background {
 impl Background {
     /// Begins them all, and goes on with runs that were cut off.
     pub async fn start(app: Arc<App>) -> Self {
+        // Before schedules are looked at: one that is due must not begin anew beside its run that was cut off.
+        app.resume_begun().await;
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         let a = app.clone();
@@ -92,7 +94,6 @@ impl Background {
                 Ok(())
             }
         }));
-        app.resume_begun().await;
         Self { app, stop, tasks }
     }
 

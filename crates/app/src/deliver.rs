@@ -1,6 +1,10 @@
 //! The dispatcher: takes messages from the list, sends them, and notes how it went.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use nightlatch_alert::{Alert, Message, Notifier};
@@ -15,8 +19,28 @@ use crate::{App, AppError};
 
 /// Messages sent at a time.
 const AT_ONCE: u32 = 16;
+/// The longest time that usually lies between two tries.
+const BETWEEN_TRIES: Duration = Duration::from_secs(6 * 3_600);
 /// How often the list is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How a try ended; none when there was nobody to send to.
+type Tried = Option<Result<Sent, NotifyError>>;
+
+/// Tries whose end could not be written down, such as on a full disk, by the number of the delivery. They are only
+/// noted later, not made again: a receiver would get the same message every second.
+#[derive(Default)]
+pub(crate) struct Unnoted(Mutex<HashMap<i64, Tried>>);
+
+impl Unnoted {
+    fn take(&self, id: i64) -> Option<Tried> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+
+    fn keep(&self, id: i64, tried: Tried) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, tried);
+    }
+}
 
 impl App {
     /// Sends everything that is due.
@@ -29,40 +53,54 @@ impl App {
                 return Ok(());
             }
             let mut sending = JoinSet::new();
+            let mut failed = Ok(());
             for delivery in due {
                 let app = self.clone();
                 sending.spawn(async move { app.deliver(delivery).await });
             }
+            // One that cannot be noted does not break off the others.
             while let Some(done) = sending.join_next().await {
-                done.map_err(|_| AppError::Bug)??;
+                failed = done.unwrap_or(Err(AppError::Bug)).and(failed);
             }
+            failed?;
         }
     }
 
     async fn deliver(self: Arc<Self>, delivery: Delivery) -> Result<(), AppError> {
+        let tried = match self.unnoted.take(delivery.id) {
+            Some(tried) => tried,
+            None => self.try_once(&delivery).await?,
+        };
+        let app = self.clone();
+        let noted = move || {
+            let noted = app.note_delivery(&delivery, &tried);
+            if noted.is_err() {
+                app.unnoted.keep(delivery.id, tried);
+            }
+            noted
+        };
+        self.blocking(noted).await?
+    }
+
+    async fn try_once(self: &Arc<Self>, delivery: &Delivery) -> Result<Tried, AppError> {
         let app = self.clone();
         let id = delivery.notifier.clone();
         let notifier = self.blocking(move || app.notifier(&id)).await??;
         let message = serde_json::from_str::<Message>(&delivery.body);
-        let result = match (notifier, message) {
+        Ok(match (notifier, message) {
             (Some(notifier), Ok(message)) => Some(self.channels().send(&notifier, &message).await),
             (None, _) | (_, Err(_)) => None,
-        };
-        let app = self.clone();
-        self.blocking(move || app.note_delivery(&delivery, result)).await?
+        })
     }
 
-    fn note_delivery(
-        &self,
-        delivery: &Delivery,
-        result: Option<Result<Sent, NotifyError>>,
-    ) -> Result<(), AppError> {
+    fn note_delivery(&self, delivery: &Delivery, tried: &Tried) -> Result<(), AppError> {
         let now = Timestamp::now();
-        let error = match result {
+        let error = match tried {
             Some(Ok(_)) => {
+                self.control().delivered(delivery.id, now)?;
                 tracing::info!(delivery = delivery.id, alert = %delivery.alert, notifier = %delivery.notifier,
                     "a message was delivered");
-                return Ok(self.control().delivered(delivery.id, now)?);
+                return Ok(());
             }
             Some(Err(error)) => error,
             None => {
@@ -70,15 +108,16 @@ impl App {
                 return Ok(self.control().delivery_failed(delivery.id, now, None, why)?);
             }
         };
-        let age = now.duration_since(delivery.created).unsigned_abs();
-        let due = match retry::next(delivery.attempts + 1, age, &error, random_share()) {
+        let tries = delivery.attempts + 1;
+        let due = match retry::next(tries, age(delivery.created, now, tries), error, random_share()) {
             Next::After(wait) => SignedDuration::try_from(wait).ok().map(|wait| now + wait),
             Next::Dead => None,
         };
         let why = error.to_string();
+        self.control().delivery_failed(delivery.id, now, due, &why)?;
         tracing::warn!(delivery = delivery.id, alert = %delivery.alert, notifier = %delivery.notifier, why,
             again = due.is_some(), "a message was not delivered");
-        Ok(self.control().delivery_failed(delivery.id, now, due, &why)?)
+        Ok(())
     }
 
     /// A notifier by its id, `default` of the configuration included.
@@ -137,11 +176,41 @@ impl App {
     }
 }
 
+/// For how long a message has been tried: not the time for which the server was off or the clock was wrong, as far as
+/// the number of tries shows it.
+fn age(created: Timestamp, now: Timestamp, tries: u32) -> Duration {
+    let age = Duration::try_from(now.duration_since(created)).unwrap_or_default();
+    age.min(BETWEEN_TRIES.saturating_mul(tries))
+}
+
 /// From 0 to 1; without randomness the later time.
 fn random_share() -> f64 {
     let mut byte = [0; 1];
     match getrandom::fill(&mut byte) {
         Ok(()) => f64::from(byte[0]) / 255.0,
         Err(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_a_clock_that_jumps_nor_a_server_that_was_off_makes_a_message_old() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-26T12:00:00Z");
+        for (created, tries, hours) in [
+            ("2026-11-26T10:00:00Z", 1, 2),
+            ("2030-01-01T00:00:00Z", 3, 0),
+            ("2026-11-01T00:00:00Z", 1, 6),
+            ("2026-11-01T00:00:00Z", 20, 120),
+        ] {
+            assert_eq!(
+                age(at(created), now, tries).as_secs() / 3_600,
+                hours,
+                "{created}, tried {tries} times"
+            );
+        }
     }
 }

@@ -96,6 +96,7 @@ pub struct App {
     channels: Channels,
     runs: Runs,
     watchers: Watchers,
+    unnoted: deliver::Unnoted,
     questions: Arc<Semaphore>,
     started: Timestamp,
 }
@@ -123,6 +124,7 @@ impl App {
             channels: parts.channels,
             runs,
             watchers: Watchers::default(),
+            unnoted: deliver::Unnoted::default(),
             started: Timestamp::now(),
         }))
     }

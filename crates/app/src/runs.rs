@@ -132,7 +132,7 @@ pub struct Ended {
     pub run: RunId,
     /// How it ended.
     pub state: State,
-    /// When it began to ask.
+    /// When it was begun for the first time.
     pub started: Timestamp,
 }
 
@@ -297,7 +297,23 @@ impl App {
             Ok(begun) => begun,
             Err(error) => return tracing::error!(error = %error, "the list of runs cannot be read"),
         };
+        let held = self.held_schedules().await;
         for run in begun.into_iter().filter(|run| !run.paused) {
+            if let Origin::Schedule(name) = &run.origin
+                && held.contains(name)
+            {
+                tracing::info!(run = %run.run, schedule = %name, "waits for the end of a blackout");
+                let pause = |begun: &mut Begun| begun.paused = true;
+                if let Err(error) = self.control().change(&run.run.0, Timestamp::now(), pause) {
+                    tracing::error!(run = %run.run, error = %error, "the list of runs cannot be written");
+                }
+                continue;
+            }
+            if run.origin == Origin::Recheck {
+                // What it was to look at still waits, and is looked at by the next one: nothing is asked twice.
+                let _ = self.control().remove::<Begun>(&run.run.0);
+                continue;
+            }
             match self.resume_run(&run.run, run.origin.clone()).await {
                 Ok(()) => tracing::info!(run = %run.run, "goes on with a run that was cut off"),
                 Err(AppError::Conflict(why)) => {
@@ -308,6 +324,18 @@ impl App {
                     // It would be tried at every start.
                     let _ = self.control().remove::<Begun>(&run.run.0);
                 }
+            }
+        }
+    }
+
+    /// The schedules that a blackout holds at this moment.
+    async fn held_schedules(self: &Arc<Self>) -> Vec<String> {
+        let app = self.clone();
+        match self.blocking(move || app.schedules()).await.and_then(|standings| standings) {
+            Ok(standings) => standings.into_iter().filter(|s| s.blackout).map(|s| s.schedule.name).collect(),
+            Err(error) => {
+                tracing::error!(error = %error, "schedules cannot be read");
+                Vec::new()
             }
         }
     }
@@ -350,21 +378,27 @@ impl App {
             told: Arc::default(),
             paused: Arc::default(),
         };
-        let hand = Running {
+        let hand = Arc::new(Running {
             origin: running.origin.clone(),
             phase: running.phase.clone(),
             progress: running.progress.clone(),
             cancel: running.cancel.clone(),
             told: running.told.clone(),
             paused: running.paused.clone(),
-        };
+        });
         let id = journal.id().clone();
+        // Of one that is gone on with, when it first began: what it asked before it was cut off was met.
+        let started = journal.record().started;
         self.runs.running().insert(id.clone(), running);
         let app = self.clone();
         tokio::spawn(async move {
-            let started = Timestamp::now();
             let targets = plan.targets.clone();
-            let state = app.clone().carry_out(plan, journal, pace, look, &hand).await;
+            // A task of its own, so that even a mistake of ours leaves no run behind that never ends.
+            let carried = tokio::spawn(app.clone().carry_out(plan, journal, pace, look, hand.clone())).await;
+            let state = carried.unwrap_or_else(|error| {
+                tracing::error!(run = %id, error = %error, "a run broke off; this is a mistake in nightlatch");
+                State::Failed
+            });
             app.forget_begun(&id, state, &hand);
             if state == State::Finished && hand.origin != Origin::Recheck {
                 app.after_run(&id, &targets, started).await;
@@ -381,7 +415,7 @@ impl App {
         journal: Journal,
         pace: Pace,
         look: Look,
-        hand: &Running,
+        hand: Arc<Running>,
     ) -> State {
         let id = journal.id().clone();
         let set = |phase| *hand.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
@@ -393,7 +427,7 @@ impl App {
                 () = hand.cancel.stopping() => None,
             },
         };
-        let writer = match self.writer(hand, &set).await {
+        let writer = match self.writer(&hand, &set).await {
             Ok(Some(writer)) => writer,
             // Stopped before it began: nothing was asked, and its journal says so at the next look.
             Ok(None) => return State::Stopped,

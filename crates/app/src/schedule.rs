@@ -92,6 +92,22 @@ impl Kept for ScheduleState {
     }
 }
 
+/// Steps of the clock that are not worth a word.
+const STEP_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+impl ScheduleState {
+    /// The state without what is still to come at `now`; none when it is right as it is. A clock that ran ahead when a
+    /// run began and was then set right would otherwise keep the schedule silent until that time has come.
+    fn set_right(&self, now: Timestamp) -> Option<Self> {
+        let is_ahead = |time: Timestamp| time.duration_since(now) > STEP_MAX;
+        if !is_ahead(self.since) && !self.last_begun.is_some_and(is_ahead) {
+            return None;
+        }
+        let last_begun = self.last_begun.map(|last| last.min(now));
+        Some(Self { since: self.since.min(now), last_begun, ..self.clone() })
+    }
+}
+
 /// A schedule with what is known about it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScheduleStanding {
@@ -189,7 +205,13 @@ impl App {
             .chain(made)
             .map(|(schedule, configured)| {
                 let state = match self.control().get::<ScheduleState>(&schedule.name)? {
-                    Some(state) => state,
+                    Some(state) => match state.set_right(now) {
+                        None => state,
+                        Some(state) => {
+                            self.control().put(&state, now)?;
+                            state
+                        }
+                    },
                     None => {
                         let state = ScheduleState {
                             name: schedule.name.clone(),
@@ -299,3 +321,53 @@ impl App {
 
 /// How often schedules are looked at.
 pub(crate) const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn schedule(every: &str) -> Schedule {
+        serde_json::from_value(serde_json::json!({ "name": "s", "every": every })).unwrap()
+    }
+
+    #[test]
+    fn a_clock_that_jumps_neither_silences_a_schedule_nor_begins_it_twice() {
+        let begun = |last: &str| ScheduleState {
+            name: "s".into(),
+            since: at("2026-01-01T00:00:00Z"),
+            last_begun: Some(at(last)),
+            ..ScheduleState::default()
+        };
+        for (every, last, now, next) in [
+            // The clock was four years ahead when it last began.
+            ("6h", "2030-01-01T00:00:00Z", "2026-11-26T12:00:00Z", "2026-11-26T18:00:00Z"),
+            ("0 12 * * *", "2030-01-01T12:00:00Z", "2026-11-26T12:00:00Z", "2026-11-27T12:00:00Z"),
+            // A small step back is none: noon does not come twice.
+            ("0 12 * * *", "2026-11-26T12:00:02Z", "2026-11-26T11:59:58Z", "2026-11-27T12:00:00Z"),
+            ("6h", "2026-11-26T12:00:02Z", "2026-11-26T11:59:58Z", "2026-11-26T18:00:02Z"),
+            // A jump forward, or a long time off, is due at once, and once.
+            ("6h", "2026-11-20T00:00:00Z", "2026-11-26T12:00:00Z", "2026-11-20T06:00:00Z"),
+        ] {
+            let (state, now) = (begun(last), at(now));
+            let state = state.set_right(now).unwrap_or(state);
+            assert_eq!(
+                schedule(every).next(&state).unwrap(),
+                Some(at(next)),
+                "{every} after {last} at {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_seen_first_in_a_wrong_future_counts_from_now() {
+        let now = at("2026-11-26T12:00:00Z");
+        let state = ScheduleState { since: at("2031-01-01T00:00:00Z"), ..ScheduleState::default() };
+        let state = state.set_right(now).unwrap();
+        assert_eq!(schedule("1d").next(&state).unwrap(), Some(now), "the first is due at once");
+        assert!(state.set_right(now).is_none(), "once is enough");
+    }
+}

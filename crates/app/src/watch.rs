@@ -4,7 +4,7 @@
 //! noted twice.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
     net::IpAddr,
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
@@ -70,6 +70,14 @@ impl App {
             // What is stored when the first server starts is what there is, not what is new.
             return Ok(self.control().set_meta(READ_TO, &last)?);
         };
+        if read_to > last {
+            tracing::warn!(
+                read_to,
+                last,
+                "the store was exchanged for an older one; changes count from now on"
+            );
+            return Ok(self.control().set_meta(READ_TO, &last)?);
+        }
         while read_to < last {
             let batch = snapshot.after(read_to, BATCH)?;
             let Some(end) = batch.last().map(|record| record.id) else { break };
@@ -88,8 +96,12 @@ impl App {
             let history: &[Record] = if is_first {
                 &[]
             } else {
-                let ip = record.observation.ip;
-                hosts.entry(ip).or_insert(snapshot.host(ip, View::History)?)
+                match hosts.entry(record.observation.ip) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => {
+                        place.insert(snapshot.host(record.observation.ip, View::History)?)
+                    }
+                }
             };
             let of_endpoint: Vec<Record> = history
                 .iter()
@@ -102,9 +114,16 @@ impl App {
                 .any(|other| other.id < record.id && other.observation.time > record.observation.time);
             if !is_late {
                 let previous = previous_of(&of_endpoint, record);
-                found.extend(
-                    nightlatch_alert::changes(previous, record).into_iter().map(|c| (c, record.clone())),
-                );
+                let changes = nightlatch_alert::changes(previous, record);
+                // A certificate that is shown for the first time may be near its end already.
+                let is_shown_first = changes
+                    .iter()
+                    .any(|change| matches!(change.kind, ChangeKind::NewService | ChangeKind::Certificate));
+                let days = self.settings().watch.certificate_days;
+                let by_time = is_shown_first
+                    .then(|| nightlatch_alert::by_time(record, None, record.observation.time, days));
+                let all = changes.into_iter().chain(by_time.into_iter().flatten());
+                found.extend(all.map(|change| (change, record.clone())));
             }
         }
         let compiled = self.compiled_alerts()?;
@@ -399,7 +418,8 @@ impl App {
     fn look_at_certificates(&self, snapshot: &dyn Snapshot) -> Result<(), AppError> {
         let now = Timestamp::now();
         let since = self.control().meta::<Timestamp>(CERTIFICATES_AT)?;
-        if since.is_some_and(|since| now.duration_since(since) < CERTIFICATES_EVERY) {
+        // One that is still to come was written while the clock ran ahead.
+        if since.is_some_and(|since| since <= now && now.duration_since(since) < CERTIFICATES_EVERY) {
             return Ok(());
         }
         let days = self.settings().watch.certificate_days;

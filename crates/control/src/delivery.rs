@@ -86,18 +86,26 @@ pub struct NewDelivery<'a> {
     pub body: &'a str,
 }
 
+/// Nothing is put off for longer: receivers may ask for a day.
+const WAIT_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(48);
+
 const COLUMNS: &str =
     "id, key, event, alert, trigger, notifier, body, state, attempts, created, due, ended, error";
 
 impl Control {
-    /// Deliveries to be tried at `now`, those that wait longest first.
+    /// Deliveries to be tried at `now`, those that wait longest first. One that would wait for longer than anything
+    /// does was put off while the clock ran ahead, and is due as well.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn due_deliveries(&self, now: Timestamp, limit: u32) -> Result<Vec<Delivery>, ControlError> {
         self.deliveries_where(
-            "state = 'queued' AND due <= ?1 ORDER BY due, id LIMIT ?2",
-            rusqlite::params![micros(now), limit],
+            "state = 'queued' AND (due <= ?1 OR due > ?2) ORDER BY due, id LIMIT ?3",
+            rusqlite::params![
+                micros(now),
+                micros(now.saturating_add(WAIT_MAX).unwrap_or(Timestamp::MAX)),
+                limit
+            ],
         )
     }
 
@@ -285,5 +293,20 @@ mod tests {
         assert!(control.retry_delivery(dead[0].id, later).unwrap());
         assert!(!control.retry_delivery(dead[0].id, later).unwrap());
         assert_eq!(control.due_deliveries(later, 10).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_holds_nothing_back() {
+        let data = tempfile::tempdir().unwrap();
+        let control = Control::open(data.path()).unwrap();
+        let now: Timestamp = "2026-09-21T10:15:00Z".parse().unwrap();
+        let ahead: Timestamp = "2031-01-01T00:00:00Z".parse().unwrap();
+        let new = NewDelivery { key: "k", event: 1, alert: "A", trigger: "any", notifier: "n", body: "{}" };
+        control.transaction(|t| t.add_delivery(&new, ahead)).unwrap();
+        let due = control.due_deliveries(now, 10).unwrap();
+        assert_eq!(due.len(), 1);
+        let tomorrow = now + jiff::SignedDuration::from_hours(24);
+        control.delivery_failed(due[0].id, now, Some(tomorrow), "asked to wait for a day").unwrap();
+        assert!(control.due_deliveries(now, 10).unwrap().is_empty());
     }
 }

@@ -66,6 +66,8 @@ pub struct EventFilter {
 }
 
 const COLUMNS: &str = "id, state, body";
+/// How far the time of an event may lie ahead of the clock.
+const AHEAD_MAX: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 impl Control {
     /// Events, newest first.
@@ -95,7 +97,8 @@ impl Control {
         self.decoded(rows)
     }
 
-    /// Events that wait to be looked at again and are due, oldest first.
+    /// Events that wait to be looked at again and are due, oldest first. One whose own time is still to come was noted
+    /// while the clock ran ahead, and is due as well.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -103,11 +106,14 @@ impl Control {
         let connection = self.lock();
         let mut statement = connection
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM event WHERE state = 'pending' AND due <= ?1 ORDER BY due, id LIMIT ?2"
+                "SELECT {COLUMNS} FROM event WHERE state = 'pending' AND (due <= ?1 OR time > ?3)
+                 ORDER BY due, id LIMIT ?2"
             ))
             .map_err(|e| self.sql(e))?;
-        let rows =
-            statement.query_map(rusqlite::params![micros(now), limit], read).map_err(|e| self.sql(e))?;
+        let ahead = micros(now.saturating_add(AHEAD_MAX).unwrap_or(Timestamp::MAX));
+        let rows = statement
+            .query_map(rusqlite::params![micros(now), limit, ahead], read)
+            .map_err(|e| self.sql(e))?;
         self.decoded(rows)
     }
 

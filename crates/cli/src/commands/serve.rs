@@ -88,7 +88,6 @@ impl Serve {
 pub(super) struct Ready {
     app: Arc<App>,
     gate: Arc<Gate>,
-    first_key: Option<String>,
 }
 
 impl Ready {
@@ -98,7 +97,6 @@ impl Ready {
         let channels = super::config::check(&config, &scope, &catalogue)?;
         let enricher = config.enricher()?;
         let control = Control::open(data)?;
-        let first_key = first_key(&control)?;
         let mut watch = config.watch;
         watch.public_url = config.server.public_url.clone();
         let settings = nightlatch_app::Settings {
@@ -113,7 +111,7 @@ impl Ready {
         let app = App::open(parts).map_err(|error| Failure::from_error(Exit::World, &error))?;
         let gate = Gate::new(app.clone(), config.server)
             .map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-        Ok(Self { app, gate, first_key })
+        Ok(Self { app, gate })
     }
 
     /// Listens until it is told to stop.
@@ -124,10 +122,14 @@ impl Ready {
         let log = nightlatch_gate::init_logging(log_format)
             .map_err(|error| Failure::from_error(Exit::World, &error))?;
         let url = bound.url();
-        if let Some(key) = &self.first_key {
-            let mut out = io::stdout().lock();
-            writeln!(out, "admin key, shown this once: {key}")?;
-            out.flush()?;
+        // Only now: a server that could not listen has shown nobody a key, and must not have made the first one.
+        if let Some(key) = first_key(self.app.control())? {
+            show_first_key(&key).map_err(|error| {
+                let failure = Failure::from_error(Exit::World, &error);
+                failure
+                    .while_doing("cannot show the first key")
+                    .hint("make another: nightlatch key create --label admin --role admin")
+            })?;
         }
         if session.chatty() {
             say(format_args!("listening on {}; log in with a key, Ctrl-C stops", terminal(&url)));
@@ -156,6 +158,12 @@ fn first_key(control: &Control) -> Result<Option<String>, Failure> {
     let made = control.create_key(&spec, now)?;
     super::key::audit(control, "key.create", &made.key.id, now)?;
     Ok(Some(made.text))
+}
+
+fn show_first_key(key: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "admin key, shown this once: {key}")?;
+    out.flush()
 }
 
 async fn stop_signal() {
