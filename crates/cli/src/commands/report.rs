@@ -421,7 +421,12 @@ fn shadowserver(
 /// Reads `scope`, `/24` or `/24,/48`.
 fn split_by(text: &str, scope: &ScopeFile, session: &Session) -> Result<Split, Failure> {
     if text == "scope" {
+        let place = scope.place(session)?;
         let scope = scope.read(session)?;
+        if scope.blocks().is_empty() {
+            return Err(Failure::usage(format!("--split scope: {} names no block", place.display()))
+                .hint("write the blocks there, or split by a prefix such as /24"));
+        }
         let nets = scope.blocks().iter().flat_map(|block| &block.nets);
         let blocks = nets.filter_map(|net| Some((net.first(), u8::try_from(net.prefix()?).ok()?)));
         return Ok(Split::Blocks(blocks.collect()));
