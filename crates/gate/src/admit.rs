@@ -9,6 +9,7 @@ use std::{
 
 use axum::{
     Router,
+    body::HttpBody,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, Uri, header},
     middleware::{Next, from_fn_with_state},
@@ -184,6 +185,11 @@ async fn pass(State(way): State<Way>, request: Request, next: Next) -> Response 
 }
 
 async fn walk(way: Way, request: Request, next: Next) -> Result<Response, Refused> {
+    let bytes_max = way.gate.settings.body_bytes_max;
+    // What says that it is too large is not waited for.
+    if request.body().size_hint().lower() > bytes_max as u64 {
+        return Err(Refused::BodyTooLarge { bytes_max });
+    }
     let (mut request, caller) = match way.kind {
         Kind::Api => {
             let (request, caller) = way.gate.admit_program(request, way.words.session_may_read()).await?;

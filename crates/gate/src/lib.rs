@@ -37,6 +37,8 @@ mod security_headers;
 mod session;
 mod settings;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod trace_parent;
 mod tries;

@@ -20,7 +20,7 @@ use crate::{
     arrival::Peer,
     crowd::Counted,
     metrics::metric,
-    redact::redact,
+    redact::redact_path,
     refused::{RefusedCode, refuse},
     security_headers,
     trace_parent::TraceParent,
@@ -184,7 +184,7 @@ impl Note {
     fn begin(gate: &Arc<Gate>, request: &Request, arrival: Arrival) -> Self {
         let path = request.uri().path();
         // A key in a path is in the wrong place; the log keeps it to itself. The query is never logged.
-        let path = redact(path);
+        let path = redact_path(path);
         Self {
             gate: gate.clone(),
             begun: Instant::now(),

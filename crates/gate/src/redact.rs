@@ -4,32 +4,58 @@ use std::borrow::Cow;
 
 /// How a key begins, see `nightlatch_control::key_id`: `nl_`, the id, `_`, the secret.
 const PREFIX: &str = "nl_";
-/// Shortest run of characters after the id that is taken for a secret, or a piece of one.
+const ID_CHARS: usize = 8;
+const SECRET_CHARS: usize = 32;
+/// Shortest piece after the id that is taken for a piece of a secret.
 const SECRET_CHARS_MIN: usize = 8;
+const MASK: &str = "***";
 
 /// The text with the secrets of keys replaced by `***`; a key's id stays.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(at) = rest.find(PREFIX) {
         let after = &rest[at + PREFIX.len()..];
-        let id = run(after);
-        let secret = after[id..].strip_prefix('_').map_or(0, run);
-        if id > 0 && secret >= SECRET_CHARS_MIN {
-            let kept = at + PREFIX.len() + id + 1;
-            out.push_str(&rest[..kept]);
-            out.push_str("***");
-            rest = &rest[kept + secret..];
-        } else {
-            let kept = at + PREFIX.len();
-            out.push_str(&rest[..kept]);
-            rest = &rest[kept..];
+        let secret = match run(after) {
+            ID_CHARS => after[ID_CHARS..].strip_prefix('_').map_or(0, secret),
+            _ => 0,
+        };
+        let kept = at + PREFIX.len() + if secret > 0 { ID_CHARS + 1 } else { 0 };
+        out.push_str(&rest[..kept]);
+        if secret > 0 {
+            out.push_str(MASK);
         }
+        rest = &rest[kept + secret..];
     }
     if out.is_empty() {
         return Cow::Borrowed(text);
     }
     out.push_str(rest);
     Cow::Owned(out)
+}
+
+/// The path of a request, where a key may stand in any encoding: also every run of letters and digits as long as a
+/// secret is masked.
+pub(crate) fn redact_path(path: &str) -> String {
+    let clean = redact(path);
+    let (mut out, mut rest) = (String::new(), clean.as_ref());
+    while !rest.is_empty() {
+        let length = run(rest);
+        let (head, tail) = rest.split_at(length);
+        out.push_str(if length >= SECRET_CHARS { MASK } else { head });
+        let other = tail.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(tail.len());
+        out.push_str(&tail[..other]);
+        rest = &tail[other..];
+    }
+    out
+}
+
+/// Length of the secret, or piece of one, that a text begins with; 0 when it is none.
+fn secret(text: &str) -> usize {
+    let length = run(text);
+    // What runs into the next key ends where that begins.
+    let joined = text[..length].ends_with("nl") && text[length..].starts_with('_');
+    let length = if joined { length - 2 } else { length };
+    if length >= SECRET_CHARS_MIN { length.min(SECRET_CHARS) } else { 0 }
 }
 
 fn run(text: &str) -> usize {
@@ -47,21 +73,32 @@ mod tests {
         let key = format!("nl_k3vdq8ap_{}", "s".repeat(32));
         for (text, expected) in [
             (format!("/host/{key}"), "/host/nl_k3vdq8ap_***".to_owned()),
-            (format!("{key}{key}"), format!("nl_k3vdq8ap_***{key}").replace(&"s".repeat(32), "***")),
+            (format!("{key}{key}"), "nl_k3vdq8ap_***nl_k3vdq8ap_***".into()),
+            (format!("nl_{key}"), "nl_nl_k3vdq8ap_***".into()),
+            (format!("nl_abcdefgh_abcdefgh{key}"), "nl_abcdefgh_***nl_k3vdq8ap_***".into()),
             ("nl_".into(), "nl_".into()),
             ("nl_a_b nl_nl_x".into(), "nl_a_b nl_nl_x".into()),
             ("ünl_k3vdq8ap_ssssssss.".into(), "ünl_k3vdq8ap_***.".into()),
         ] {
             assert_eq!(redact(&text), expected, "{text}");
         }
+        for (path, expected) in [
+            ("/host/192.0.2.1", "/host/192.0.2.1"),
+            ("/a/nl%5Fk3vdq8ap%5Fssssssssssssssssssssssssssssssss/b", "/a/nl%5Fk3vdq8ap%***/b"),
+            ("/ü/é", "/ü/é"),
+            ("", ""),
+        ] {
+            assert_eq!(redact_path(path), expected);
+        }
         assert!(matches!(redact("nothing here"), Cow::Borrowed(_)));
     }
 
     proptest! {
         #[test]
-        fn no_key_survives(before in ".{0,20}", secret in "[a-z0-9]{32}", after in "[^a-zA-Z0-9].{0,20}") {
+        fn no_key_survives(before in ".{0,20}|[nl_a]{0,20}", secret in "[a-z0-9]{32}", after in "[^a-zA-Z0-9].{0,20}") {
             let text = format!("{before}nl_abcdefgh_{secret}{after}");
             prop_assert!(!redact(&text).contains(&secret));
+            prop_assert!(!redact_path(&text).contains(&secret));
         }
     }
 }

@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn a_good_key_forgives() {
         let (tries, now) = (Tries::default(), Instant::now());
-        (0..FREE).for_each(|_| drop(tries.failed(source(1), now)));
+        for _ in 0..FREE {
+            tries.failed(source(1), now);
+        }
         tries.succeeded(source(1));
         assert_eq!(tries.check(source(1), now), Ok(()));
     }
