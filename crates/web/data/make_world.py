@@ -76,6 +76,38 @@ def code_of(country):
     return found.alpha_2 if found else None
 
 
+def unwrapped(ring):
+    """The ring without the jump at the date line, cut there into what lies on either side."""
+    out, turn, before = [], 0, None
+    for longitude, latitude in ring:
+        if before is not None and abs(longitude - before) > 180:
+            turn += 360 if before > longitude else -360
+        before = longitude
+        out.append((longitude + turn, latitude))
+    east = max(p[0] for p in out)
+    west = min(p[0] for p in out)
+    if east <= 180 and west >= -180:
+        return [out]
+    edge = 180 if east > 180 else -180
+    shift = -360 if edge == 180 else 360
+    inside = clipped(out, edge, keep_west=edge == 180)
+    beyond = [(x + shift, y) for x, y in clipped(out, edge, keep_west=edge != 180)]
+    return [part for part in (inside, beyond) if len(part) > 2]
+
+
+def clipped(ring, edge, keep_west):
+    """Sutherland and Hodgman's clipping at one meridian."""
+    kept = lambda p: (p[0] <= edge) == keep_west or p[0] == edge
+    out = []
+    for a, b in zip(ring[-1:] + ring[:-1], ring):
+        if kept(a) != kept(b) and a[0] != b[0]:
+            share = (edge - a[0]) / (b[0] - a[0])
+            out.append((edge, a[1] + share * (b[1] - a[1])))
+        if kept(b):
+            out.append(b)
+    return out
+
+
 def outline(ring):
     """Whole pixels, relative moves, without points that fall together; empty when too small to be seen."""
     points = []
@@ -98,8 +130,6 @@ def outline(ring):
     moves = [f"{b[0] - a[0]} {b[1] - a[1]}" for a, b in zip(straight, straight[1:])]
     path += " ".join(moves).replace(" -", "-") + "z"
     xs, ys = [p[0] for p in straight], [p[1] for p in straight]
-    if max(xs) - min(xs) > WIDTH * 0.9:
-        return "", 0.0, None  # an island on the date line, drawn around the world
     return path, abs(double) / 2, ((min(xs) + max(xs)) // 2, (min(ys) + max(ys)) // 2)
 
 
@@ -110,7 +140,7 @@ def main(coarse, fine):
         if code in (None, "AQ"):
             continue
         entry = countries.setdefault(code, {"path": "", "best": -1.0, "middle": None})
-        for ring in coarse.rings(country):
+        for ring in (part for whole in coarse.rings(country) for part in unwrapped(whole)):
             path, area, middle = outline(ring)
             entry["path"] += path
             if area > entry["best"] and middle:

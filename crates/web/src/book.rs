@@ -14,7 +14,7 @@ use nightlatch_store::{Facet, Snapshot, Sort, StoreError};
 use crate::{ask, charts::Country, words};
 
 /// Steps of the charts over time, at most.
-const STEPS_MAX: i64 = 14;
+const STEPS_MAX: i64 = 27;
 /// Seconds of a step: the smallest with which all of time fits is taken, or the last.
 const STEP_SECONDS: [i64; 6] = [3_600, 6 * 3_600, 86_400, 7 * 86_400, 30 * 86_400, 91 * 86_400];
 /// Values of a bar chart.
@@ -142,7 +142,7 @@ fn moments(snapshot: &dyn Snapshot, now: Timestamp) -> Result<(Vec<Moment>, Sign
     let last = now.as_second().div_euclid(step);
     let words = Severity::ALL.map(Severity::as_str);
     let mut moments = Vec::new();
-    for number in (last + 1 - STEPS_MAX).max(first.div_euclid(step) - 1)..=last {
+    for number in (last + 1 - STEPS_MAX).max(first.div_euclid(step))..=last {
         let at = |number: i64| Timestamp::from_second(number * step).unwrap_or(Timestamp::UNIX_EPOCH);
         let seen = ask::history(ask::seen_between(at(number), at(number + 1)));
         moments.push(Moment {
@@ -186,6 +186,14 @@ impl Shelf {
         if let Some(book) = book {
             state.book = Some(book);
             state.read = Some(Instant::now());
+        }
+    }
+
+    /// Counts before anybody asks, so that nobody waits for the first answer.
+    pub(crate) fn prepare(self: Arc<Self>, app: Arc<nightlatch_app::App>) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Whoever asks first is told what is wrong.
+            runtime.spawn(async move { self.book(app, Timestamp::now()).await.map(drop) });
         }
     }
 

@@ -45,13 +45,15 @@ pub(crate) struct Web {
 /// The whole skin: pages behind a session; the way in and what pages load, for anybody.
 pub fn router(app: Arc<App>, gate: &Arc<Gate>) -> Router {
     let open = doors::open(gate.clone()).merge(files());
-    let pages = pages(app).merge(doors::out(gate.clone()));
+    let shelf = Arc::<Shelf>::default();
+    shelf.clone().prepare(app.clone());
+    let pages = pages(app, shelf).merge(doors::out(gate.clone()));
     gate.open(open, PageWords).merge(gate.pages(pages, PageWords))
 }
 
 /// The pages. Each wants a [`Caller`](nightlatch_gate::Caller) in its request, and sends who has none to `/login`.
-pub(crate) fn pages(app: Arc<App>) -> Router {
-    routes::router().with_state(Web { app, shelf: Arc::default() })
+pub(crate) fn pages(app: Arc<App>, shelf: Arc<Shelf>) -> Router {
+    routes::router().with_state(Web { app, shelf })
 }
 
 /// What pages load.

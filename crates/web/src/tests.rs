@@ -74,7 +74,7 @@ fn house(observations: &[Observation]) -> House {
         settings: Settings::default(),
     })
     .unwrap();
-    House { pages: crate::pages(app.clone()), app, _data: data }
+    House { pages: crate::pages(app.clone(), Arc::default()), app, _data: data }
 }
 
 fn synthetic_house() -> House {

@@ -133,7 +133,7 @@ async fn list(State(web): State<Web>, visit: Visit, Query(asked): Query<Asked>) 
         notifiers: notifiers.iter().map(notifier_row).collect(),
         deliveries: deliveries
             .iter()
-            .map(|delivery| delivery_row(delivery, name_of(&delivery.alert), &visit))
+            .map(|delivery| delivery_row(delivery, name_of(&delivery.alert), &notifiers, &visit))
             .collect(),
         counts: counts.map(thousands),
         shown: shown.to_owned(),
@@ -193,13 +193,16 @@ fn notifier_row(notifier: &Notifier) -> NotifierRow {
     }
 }
 
-fn delivery_row(delivery: &Delivery, alert: String, visit: &Visit) -> DeliveryRow {
+fn delivery_row(delivery: &Delivery, alert: String, notifiers: &[Notifier], visit: &Visit) -> DeliveryRow {
     DeliveryRow {
         id: delivery.id,
         state: delivery.state.as_str(),
         alert: cut(&alert, 120),
         trigger: cut(&delivery.trigger, 60),
-        notifier: cut(&delivery.notifier, 60),
+        notifier: match notifiers.iter().find(|notifier| notifier.id == delivery.notifier) {
+            Some(notifier) => describe(notifier),
+            None => cut(&delivery.notifier, 60),
+        },
         created: ago(delivery.created, visit.now),
         created_exactly: minute(delivery.created),
         attempts: delivery.attempts,

@@ -72,6 +72,7 @@ struct Page {
     changed_href: String,
     ring_svg: Svg,
     states: Vec<Bar>,
+    severities: Vec<Bar>,
     step: String,
     by_state: Stacked,
     by_severity: Stacked,
@@ -106,7 +107,7 @@ async fn overview(State(web): State<Web>, visit: Visit) -> Result<Response, Faul
 }
 
 /// Changes that are listed.
-const CHANGES_MAX: u32 = 12;
+const CHANGES_MAX: u32 = 9;
 
 fn change_line(event: &Event, now: Timestamp) -> ChangeLine {
     let change = &event.change;
@@ -154,7 +155,7 @@ fn page(visit: &Visit, book: &Book) -> Page {
         open_share: percent(book.open(), book.doors),
         open_svg: charts::spark(
             &book.moments.iter().map(|moment| moment.states[3] + moment.states[4]).collect::<Vec<_>>(),
-            "Open doors seen, over time",
+            "Open doors, over time",
         ),
         critical: thousands(book.severities[Severity::Critical as usize]),
         high: thousands(book.severities[Severity::High as usize]),
@@ -174,17 +175,31 @@ fn page(visit: &Visit, book: &Book) -> Page {
                 ),
             })
             .collect(),
+        severities: Severity::ALL
+            .into_iter()
+            .rev()
+            .map(|severity| {
+                let count = book.severities[severity as usize];
+                Bar {
+                    name: severity.as_str().to_owned(),
+                    href: link::search(&format!("severity:{severity}")),
+                    count: thousands(count),
+                    svg: charts::bar(&[Part { class: severity_class(severity), count }], book.doors),
+                }
+            })
+            .collect(),
         step: length(book.step),
         by_state: over_time(
-            "Doors seen, by state, over time",
+            "Answers seen, by state, over time",
             &book.moments,
             &Exposure::ALL.map(|state| (state.as_str(), state_class(state).trim_start_matches("f-"))),
             |moment| &moment.states,
         ),
         by_severity: over_time(
-            "Doors seen, by severity, over time",
+            "Answers seen, by severity, over time",
             &book.moments,
-            &Severity::ALL.map(|severity| (severity.as_str(), severity.as_str())),
+            &Severity::ALL
+                .map(|severity| (severity.as_str(), severity_class(severity).trim_start_matches("f-"))),
             |moment| &moment.severities,
         ),
         products: shares(&book.products, Field::Product),
@@ -201,6 +216,17 @@ fn page(visit: &Visit, book: &Book) -> Page {
             .collect(),
         changes: Vec::new(),
         change_counts: Vec::new(),
+    }
+}
+
+/// The class that colours a severity.
+pub(crate) const fn severity_class(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "f-info",
+        Severity::Low => "f-low",
+        Severity::Medium => "f-medium",
+        Severity::High => "f-high",
+        Severity::Critical => "f-critical",
     }
 }
 

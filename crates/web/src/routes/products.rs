@@ -52,6 +52,14 @@ struct Page {
     count: usize,
     seen: usize,
     groups: Vec<Group>,
+    unseen: Vec<Unseen>,
+}
+
+/// A product that was not seen.
+#[derive(Debug)]
+struct Unseen {
+    name: String,
+    ports: String,
 }
 
 impl Page {
@@ -100,11 +108,21 @@ async fn products(State(web): State<Web>, visit: Visit) -> Result<Response, Faul
         })
         .collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.rows.iter().map(|row| (row.open, row.doors)).max()));
-    let rows = || groups.iter().flat_map(|group| &group.rows);
+    let count = groups.iter().map(|group| group.rows.len()).sum();
+    let mut unseen = Vec::new();
+    for group in &mut groups {
+        let (seen, not): (Vec<Row>, Vec<Row>) =
+            std::mem::take(&mut group.rows).into_iter().partition(|row| row.doors > 0);
+        group.rows = seen;
+        unseen.extend(not.into_iter().map(|row| Unseen { name: row.name, ports: row.ports }));
+    }
+    groups.retain(|group| !group.rows.is_empty());
+    unseen.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(show(&Page {
         frame: Frame::new(&visit, "/products", "Products"),
-        count: rows().count(),
-        seen: rows().filter(|row| row.doors > 0).count(),
+        count,
+        seen: count - unseen.len(),
         groups,
+        unseen,
     }))
 }

@@ -51,6 +51,7 @@ struct Live {
     found: String,
     svg: Svg,
     stopping: bool,
+    begun: bool,
 }
 
 /// A run of the list.
@@ -119,10 +120,11 @@ fn live_of(run: &LiveRun) -> Live {
         left: standing
             .eta
             .and_then(|eta| jiff::SignedDuration::try_from(eta).ok())
-            .map_or("unknown".to_owned(), length),
+            .map_or(String::new(), length),
         found: counted(standing.tally.open, "open port"),
         svg: charts::bar(&[Part { class: "f-accent", count: done }], standing.total),
         stopping: run.phase == Phase::Stopping,
+        begun: standing.total > 0,
     }
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{Router, extract::State, response::Response, routing::get};
 use nightlatch_asset::Field;
-use nightlatch_scope::{Block, Scope};
+use nightlatch_scope::{Block, Family, Scope};
 use nightlatch_store::{Snapshot, StoreError};
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     frame::Frame,
     link,
     visit::Visit,
-    words::{counted, percent, thousands},
+    words::{percent, thousands},
 };
 
 /// Blocks of a page; who has more reads the file.
@@ -53,6 +53,7 @@ struct Page {
     contact: String,
     digest: String,
     addresses: String,
+    six: String,
     excluded_count: String,
     hosts: String,
     coverage: String,
@@ -102,20 +103,27 @@ fn addresses(count: u128) -> String {
 
 fn page(visit: &Visit, scope: &Scope, seen: &Seen) -> Page {
     let loopback_only = scope.path().is_none();
-    let listed: u128 = scope.allowed().count();
-    let reach = u64::try_from(listed).unwrap_or(u64::MAX);
+    // Loopback may always be scanned, and says nothing of what one has.
+    let count = |family: Family| {
+        let ranges = scope.allowed().ranges();
+        let counted = ranges.filter(|range| range.family() == family && !range.first().is_loopback());
+        counted.map(|range| range.count()).fold(0, u128::saturating_add)
+    };
+    let (four, six) = (count(Family::V4), count(Family::V6));
+    let reach = u64::try_from(four).unwrap_or(u64::MAX);
     let excluded: Vec<String> = scope.excluded().ranges().map(ToString::to_string).collect();
     Page {
         frame: Frame::new(visit, "/scope", "Scope"),
         path: scope.path().map(|path| path.display().to_string()).unwrap_or_default(),
         contact: scope.contact().unwrap_or_default().to_owned(),
         digest: if loopback_only { String::new() } else { scope.digest().chars().take(16).collect() },
-        addresses: addresses(listed),
+        addresses: addresses(if four == 0 { six } else { four }),
+        six: if four > 0 && six > 0 { addresses(six) } else { String::new() },
         excluded_count: addresses(scope.excluded().count()),
         hosts: thousands(seen.hosts),
-        coverage: percent(seen.hosts.min(reach), reach),
+        coverage: if six == 0 && four > 0 { percent(seen.hosts.min(reach), reach) } else { String::new() },
 
-        outside: counted(seen.without_owner, "door"),
+        outside: thousands(seen.without_owner),
         rows: scope.blocks().iter().take(BLOCKS_MAX).map(|block| row(block, scope, seen)).collect(),
         more: scope.blocks().len().saturating_sub(BLOCKS_MAX),
         excluded_more: excluded.len().saturating_sub(EXCLUDED_MAX),

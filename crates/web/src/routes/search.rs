@@ -315,14 +315,9 @@ fn facet_box(
 
 /// Ladders keep their colours everywhere.
 fn colour(field: Field, value: &str) -> &'static str {
-    let state = || value.parse().map_or("f-accent", super::overview::state_class);
-    match (field, value) {
-        (Field::Severity, "critical") => "f-critical",
-        (Field::Severity, "high") => "f-high",
-        (Field::Severity, "medium") => "f-medium",
-        (Field::Severity, "low") => "f-low",
-        (Field::Severity, _) => "f-info",
-        (Field::Exposure, _) => state(),
+    match field {
+        Field::Severity => value.parse().map_or("f-accent", super::overview::severity_class),
+        Field::Exposure => value.parse().map_or("f-accent", super::overview::state_class),
         _ => "f-accent",
     }
 }
