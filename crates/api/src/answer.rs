@@ -30,6 +30,11 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<String, Trouble>
     nightlatch_untrusted::json::to_string(value).map_err(|error| Trouble::bug(&error))
 }
 
+/// Done, and there is nothing to say.
+pub(crate) fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
 /// `{"success": true}`.
 pub(crate) fn success() -> Reply {
     json(&serde_json::json!({ "success": true }))

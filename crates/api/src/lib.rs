@@ -46,4 +46,8 @@ pub fn router(gate: &Arc<Gate>) -> Router {
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod own_tests;
+#[cfg(test)]
 mod shodan_tests;
+#[cfg(test)]
+mod stream_tests;

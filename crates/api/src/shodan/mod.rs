@@ -13,7 +13,12 @@ mod trends;
 mod trigger;
 mod words;
 
-pub(crate) use alert::find as find_alert;
+pub(crate) use alert::{change as change_alert, find as find_alert, new_id as new_alert_id};
+pub(crate) use notifier::{
+    add as add_notifier, find as find_notifier, find_own as find_own_notifier, forget as forget_notifier,
+    read_provider, seen as seen_notifiers,
+};
+pub(crate) use trigger::read_one as read_trigger;
 
 use std::sync::Arc;
 
