@@ -515,7 +515,7 @@ pub(super) struct SavedQuery {
 
 #[cfg(test)]
 mod tests {
-    use nightlatch_store::{MemoryStore, Selection, Snapshot, Sort, Store, View, synthetic};
+    use nightlatch_store::{MemoryStore, Selection, Sort, Store, View, synthetic};
 
     #[test]
     fn records_are_what_the_description_says() {
