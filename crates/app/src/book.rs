@@ -18,6 +18,7 @@ pub type SharedWriter = Arc<Mutex<Box<dyn Store>>>;
 pub struct Book {
     archive: Box<dyn Archive>,
     newest: RwLock<Arc<dyn Snapshot>>,
+    renewing: Mutex<()>,
     writer: Mutex<Weak<Mutex<Box<dyn Store>>>>,
 }
 
@@ -41,7 +42,12 @@ impl Book {
             Err(error) => return Err(error.into()),
         };
         warm(newest.as_ref());
-        Ok(Self { archive, newest: RwLock::new(newest), writer: Mutex::default() })
+        Ok(Self {
+            archive,
+            newest: RwLock::new(newest),
+            renewing: Mutex::default(),
+            writer: Mutex::default(),
+        })
     }
 
     /// The newest moment. Never blocks for long.
@@ -54,6 +60,8 @@ impl Book {
     /// # Errors
     /// When the observations cannot be read; the moment before stays.
     pub fn renew(&self) -> Result<(), StoreError> {
+        // One at a time: an older moment must not come to stand where a newer one is.
+        let _one = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.archive.snapshot()?;
         warm(snapshot.as_ref());
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = snapshot;

@@ -48,6 +48,7 @@ impl RunSpec {
     /// # Errors
     /// [`AppError::Invalid`] naming what cannot be read, [`AppError::OutOfScope`] naming what may not be scanned.
     pub async fn plan(&self, scope: Arc<Scope>, catalogue: &Catalogue) -> Result<Plan, AppError> {
+        self.check_rates()?;
         let ports = self.ports(catalogue)?;
         let targets = self.read_targets(&scope)?;
         let addresses = resolve_all(&targets).await?;
@@ -80,10 +81,15 @@ impl RunSpec {
     pub fn check(&self, scope: &Scope, catalogue: &Catalogue) -> Result<(), AppError> {
         self.ports(catalogue)?;
         self.exclusions()?;
+        self.check_rates()?;
+        self.read_targets(scope).map(drop)
+    }
+
+    fn check_rates(&self) -> Result<(), AppError> {
         if self.rate == Some(0) || self.rate_per_network == Some(0) {
             return Err(AppError::Invalid("a rate is at least 1 a second".to_owned()));
         }
-        self.read_targets(scope).map(drop)
+        Ok(())
     }
 
     fn ports(&self, catalogue: &Catalogue) -> Result<PortSet, AppError> {

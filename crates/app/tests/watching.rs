@@ -311,6 +311,7 @@ async fn a_run_can_be_stopped_and_refused() {
         (spec("not a target", "80"), "not a target"),
         (spec("127.0.0.1", "80,nothing-known"), "nothing-known"),
         (RunSpec::default(), "the scope lists no range"),
+        (RunSpec { rate: Some(0), ..spec("127.0.0.1", "80") }, "a rate is at least 1"),
     ] {
         let error = app.start_run(&spec, Origin::Key("k".into()), "test").await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
