@@ -9,15 +9,20 @@ use std::{
 
 use axum::{
     Router,
-    body::HttpBody,
+    body::{Body, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, Uri, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
 };
+use http_body_util::Limited;
 use subtle::ConstantTimeEq;
 
-use crate::{Arrival, Caller, Gate, Refused, Words, credential, refused::refuse};
+use crate::{
+    Arrival, Caller, Gate, Refused, Words,
+    credential::{self, STRANGERS_BYTES_MAX},
+    refused::refuse,
+};
 
 /// A layer's state.
 struct Way {
@@ -95,7 +100,8 @@ impl Gate {
         session_may_read: bool,
     ) -> Result<(Request, Caller), Refused> {
         let arrival = self.arrival(&request);
-        let (request, key) = credential::take(request, self.settings.body_bytes_max).await?;
+        let (request, key) =
+            credential::take(request, self.settings.body_bytes_max, &self.large_forms).await?;
         let caller = match key {
             Some(key) => self.caller_of_key(&key, arrival.source).await?,
             None => {
@@ -123,7 +129,7 @@ impl Gate {
             Ok(Some(key)) => key,
             Ok(None) => {
                 self.take_of_stranger(source)?;
-                self.keyring.prove(key.to_owned(), source.into()).await?
+                self.keyring.prove(key.to_owned(), source).await?
             }
             Err(refused) => {
                 self.take_of_stranger(source)?;
@@ -163,8 +169,11 @@ impl Gate {
     async fn admit_anybody(&self, request: Request) -> Result<(Request, Option<Caller>), Refused> {
         let arrival = self.arrival(&request);
         let caller = self.session_of(request.headers(), &arrival).await?;
+        let mut request = request;
         if caller.is_none() {
             self.take_of_stranger(arrival.source)?;
+            // Thousands of slow clients could have the server hold a large body each.
+            request = request.map(|body| Body::new(Limited::new(body, STRANGERS_BYTES_MAX)));
         }
         if !is_reading(request.method()) {
             self.hosts.check_origin(request.uri(), request.headers())?;

@@ -70,7 +70,9 @@ fn make_room<K: Eq + Hash + Clone>(buckets: &mut HashMap<K, Bucket>, now: Instan
     buckets.retain(|_, bucket| now.saturating_duration_since(bucket.filled) < Duration::from_secs(60));
     if buckets.len() >= BUCKETS_MAX {
         let some: Vec<K> = buckets.keys().take(BUCKETS_MAX / 10).cloned().collect();
-        some.iter().for_each(|key| drop(buckets.remove(key)));
+        for key in &some {
+            buckets.remove(key);
+        }
     }
 }
 

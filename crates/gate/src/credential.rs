@@ -1,22 +1,30 @@
 //! Where a request carries its key, and how it is taken out, so that nothing behind the gate can repeat it.
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::Request,
     http::{HeaderMap, HeaderValue, Uri, header, uri::PathAndQuery},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
 
 use crate::Refused;
 
 /// The parameter, and the field of a form.
 const NAME: &str = "key";
+/// A body that anybody may send: a form is read before it is known who sent it. Larger ones are read a few at a time.
+pub(crate) const STRANGERS_BYTES_MAX: usize = 16 << 10;
+/// Large forms that are read at a time.
+pub(crate) const LARGE_FORMS: usize = 32;
 
 /// Takes the key out of a request: from `?key=`, from the field `key` of a form, from `X-Api-Key` or from
 /// `Authorization: Bearer`, the first that is there. Address and form go on without it.
+///
+/// - `large`: [`LARGE_FORMS`] places.
 pub(crate) async fn take(
     mut request: Request,
     bytes_max: usize,
+    large: &Semaphore,
 ) -> Result<(Request, Option<String>), Refused> {
     let in_address = request.uri().query().and_then(|query| value(query.as_bytes(), NAME));
     if in_address.is_some() {
@@ -29,6 +37,8 @@ pub(crate) async fn take(
         return Ok((request, in_address.or(in_headers)));
     }
     let (mut parts, body) = request.into_parts();
+    let is_small = body.size_hint().upper().is_some_and(|bytes| bytes <= STRANGERS_BYTES_MAX as u64);
+    let _place = if is_small { None } else { Some(large.acquire().await.map_err(|_| Refused::Bug)?) };
     let bytes = gather(body, bytes_max).await?;
     let in_form = value(&bytes, NAME);
     let bytes = if in_form.is_some() { cut(&bytes, NAME).into() } else { bytes };
@@ -118,7 +128,8 @@ mod tests {
         for (name, value) in lines {
             request = request.header(*name, *value);
         }
-        let (request, key) = take(request.body(Body::from(body.to_owned())).unwrap(), 1000).await.unwrap();
+        let (request, key) =
+            take(request.body(Body::from(body.to_owned())).unwrap(), 1000, &Semaphore::new(1)).await.unwrap();
         assert!(
             !request.headers().contains_key("authorization") && !request.headers().contains_key("x-api-key")
         );
@@ -156,7 +167,10 @@ mod tests {
     async fn a_form_that_is_too_large_is_refused() {
         let request = Request::builder().method("POST").header(FORM.0, FORM.1);
         let request = request.body(Body::from("a".repeat(1001))).unwrap();
-        assert_eq!(take(request, 1000).await.unwrap_err(), Refused::BodyTooLarge { bytes_max: 1000 });
+        assert_eq!(
+            take(request, 1000, &Semaphore::new(1)).await.unwrap_err(),
+            Refused::BodyTooLarge { bytes_max: 1000 }
+        );
     }
 
     proptest! {

@@ -4,11 +4,11 @@ use std::{
 };
 
 use nightlatch_app::App;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Caller, GateError, Refused, Settings, bucket::Buckets, host::Hosts, keyring::Keyring, metrics::Metrics,
-    network::Source, stream::Streams, tls::Certificate,
+    Caller, GateError, Refused, Settings, bucket::Buckets, credential::LARGE_FORMS, host::Hosts,
+    keyring::Keyring, metrics::Metrics, network::Source, stream::Streams, tls::Certificate,
 };
 
 /// Writes lines of metrics in the text format of Prometheus.
@@ -29,7 +29,8 @@ pub struct Gate {
     pub(crate) certificate: OnceLock<Arc<Certificate>>,
     pub(crate) collectors: Mutex<Vec<Collector>>,
     /// When readiness was last looked at, and what it was.
-    pub(crate) ready: Mutex<Option<(Instant, bool)>>,
+    pub(crate) ready: Arc<tokio::sync::Mutex<Option<(Instant, bool)>>>,
+    pub(crate) large_forms: Semaphore,
     by_key: Buckets<String>,
     by_source: Buckets<Source>,
 }
@@ -52,7 +53,8 @@ impl Gate {
             stopping: watch::Sender::new(false),
             certificate: OnceLock::new(),
             collectors: Mutex::default(),
-            ready: Mutex::default(),
+            ready: Arc::default(),
+            large_forms: Semaphore::new(LARGE_FORMS),
             by_key: Buckets::new(),
             by_source: Buckets::new(),
         }))

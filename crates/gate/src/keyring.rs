@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use nightlatch_app::App;
-use nightlatch_control::{Key, key_id};
+use nightlatch_control::{AuditEntry, Key, key_id};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 
@@ -88,7 +89,8 @@ impl Keyring {
     ///
     /// # Errors
     /// [`Refused::BadKey`], [`Refused::LockedOut`], [`Refused::Busy`], [`Refused::Unavailable`].
-    pub(crate) async fn prove(self: &Arc<Self>, text: String, source: Source) -> Result<Key, Refused> {
+    pub(crate) async fn prove(self: &Arc<Self>, text: String, from: IpAddr) -> Result<Key, Refused> {
+        let source = Source::from(from);
         self.may_try(source)?;
         // The work goes on when the client hangs up: a wrong key counts all the same.
         let own = self.clone();
@@ -98,8 +100,9 @@ impl Keyring {
                 Ok(_) => own.tries.succeeded(source),
                 Err(Refused::BadKey) => {
                     own.metrics.keys_wrong.fetch_add(1, Relaxed);
-                    if own.tries.failed(source, Instant::now()).is_some() {
+                    if let Some(lock) = own.tries.failed(source, Instant::now()) {
                         own.metrics.lock_outs.fetch_add(1, Relaxed);
+                        own.note_lock_out(from, lock).await;
                     }
                 }
                 Err(_) => {}
@@ -107,6 +110,28 @@ impl Keyring {
             result
         });
         task.await.unwrap_or(Err(Refused::Bug))
+    }
+
+    /// Locked out addresses get longer and longer pauses, so there are few entries of each.
+    async fn note_lock_out(&self, from: IpAddr, lock: Duration) {
+        let entry = AuditEntry {
+            time: Timestamp::now(),
+            key: None,
+            label: String::new(),
+            source: from.to_string(),
+            action: "lock-out".to_owned(),
+            object: String::new(),
+            outcome: format!("too many wrong keys: {} s", lock.as_secs()),
+        };
+        tracing::warn!(
+            target: "nightlatch::gate",
+            { client.address = entry.source.as_str(), seconds = lock.as_secs() },
+            "an address is locked out after wrong keys"
+        );
+        let app = self.app.clone();
+        if let Ok(Err(error)) = self.app.blocking(move || app.control().audit(&entry)).await {
+            unavailable(&error);
+        }
     }
 
     async fn proof(&self, text: &str, source: Source) -> Result<Key, Refused> {

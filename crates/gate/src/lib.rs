@@ -51,6 +51,7 @@ pub use listener::{Bound, bind};
 pub use logging::{LogFormat, Logging, LoggingError, init_logging};
 pub use metrics::metric;
 pub use network::{Network, NotANetwork};
+pub use redact::redact;
 pub use refused::{PlainWords, Refused, Words};
 pub use session::{LoggedIn, safe_next};
 pub use settings::{ProxyHeader, Settings};

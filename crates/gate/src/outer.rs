@@ -28,6 +28,8 @@ use crate::{
 
 /// For how long the answer of `/readyz` is repeated before it is looked again.
 const READY_FRESH: Duration = Duration::from_secs(1);
+/// How long `/readyz` looks.
+const READY_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest path that is logged, in bytes.
 const PATH_BYTES_MAX: usize = 256;
 /// How the log calls a request whose client went away before it was answered.
@@ -51,18 +53,24 @@ impl Gate {
             .layer(from_fn_with_state(self.clone(), around))
     }
 
-    fn is_ready(&self) -> bool {
-        let mut known = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether store and control database can be read. One looks at a time: when looking hangs, others wait without
+    /// holding a thread.
+    async fn is_ready(self: &Arc<Self>) -> bool {
+        let mut known = self.ready.clone().lock_owned().await;
         if let Some((when, good)) = *known
             && when.elapsed() < READY_FRESH
         {
             return good;
         }
-        let snapshot = self.app.snapshot();
-        let store = snapshot.after(snapshot.last_id().saturating_sub(1), 1).is_ok();
-        let good = store && self.app.control().data_version().is_ok();
-        *known = Some((Instant::now(), good));
-        good
+        let app = self.app.clone();
+        let look = self.app.blocking(move || {
+            let snapshot = app.snapshot();
+            let store = snapshot.after(snapshot.last_id().saturating_sub(1), 1).is_ok();
+            let good = store && app.control().data_version().is_ok();
+            *known = Some((Instant::now(), good));
+            good
+        });
+        look.await.unwrap_or(false)
     }
 
     fn write_metrics(&self) -> String {
@@ -113,11 +121,9 @@ async fn ready(State(gate): State<Arc<Gate>>) -> Response {
     if gate.is_stopping() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
     }
-    let own = gate.clone();
-    let is_ready = gate.app.blocking(move || own.is_ready());
     // A question that hangs is an answer.
-    match tokio::time::timeout(Duration::from_secs(5), is_ready).await {
-        Ok(Ok(true)) => "ready\n".into_response(),
+    match tokio::time::timeout(READY_PATIENCE, gate.is_ready()).await {
+        Ok(true) => "ready\n".into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
     }
 }

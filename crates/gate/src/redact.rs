@@ -11,7 +11,7 @@ const SECRET_CHARS_MIN: usize = 8;
 const MASK: &str = "***";
 
 /// The text with the secrets of keys replaced by `***`; a key's id stays.
-pub(crate) fn redact(text: &str) -> Cow<'_, str> {
+pub fn redact(text: &str) -> Cow<'_, str> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(at) = rest.find(PREFIX) {
         let after = &rest[at + PREFIX.len()..];

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use nightlatch_control::{AuditEntry, Key};
 
-use crate::{Arrival, Caller, Gate, Refused, cookie, keyring::unavailable, network::Source};
+use crate::{Arrival, Caller, Gate, Refused, cookie, keyring::unavailable};
 
 /// Someone who just logged in.
 pub struct LoggedIn {
@@ -37,10 +37,13 @@ impl Gate {
             Ok(key) => key,
             Err(refused) => {
                 self.metrics.logins_failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                // The id names a key; it does not open anything.
-                let id = nightlatch_control::key_id(text).unwrap_or("");
-                let entry = entry(None, arrival.source, "login", id, refused.code());
-                self.write_audit(entry).await;
+                // Who is locked out may knock as often as he likes: that is noted once, when it begins.
+                if refused == Refused::BadKey {
+                    // The id names a key; it does not open anything.
+                    let id = nightlatch_control::key_id(text).unwrap_or("");
+                    let entry = entry(None, arrival.source, "login", id, refused.code());
+                    self.write_audit(entry).await;
+                }
                 return Err(refused);
             }
         };
@@ -137,7 +140,7 @@ impl Gate {
     pub(crate) async fn prove(&self, text: &str, source: IpAddr) -> Result<Key, Refused> {
         match self.keyring.recall(text).await? {
             Some(key) => Ok(key),
-            None => self.keyring.prove(text.to_owned(), Source::from(source)).await,
+            None => self.keyring.prove(text.to_owned(), source).await,
         }
     }
 }

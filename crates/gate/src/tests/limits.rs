@@ -42,13 +42,13 @@ async fn strangers_share_the_limit_of_their_address() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_with_a_clear_status() {
-    let house = House::open(Settings { body_bytes_max: 10_000, ..settings() }).await;
+    let house = House::open(Settings { body_bytes_max: 100_000, ..settings() }).await;
     let key = house.key_text(Role::Viewer);
     let target = format!("/bytes?key={key}");
-    let (fits, large) = ("a".repeat(10_000), "a".repeat(10_001));
-    assert_eq!(house.send("POST", &target, &[], &fits).await.body, "10000");
+    let (fits, large) = ("a".repeat(100_000), "a".repeat(100_001));
+    assert_eq!(house.send("POST", &target, &[], &fits).await.body, "100000");
     let answer = house.send("POST", &target, &[], &large).await;
-    assert_eq!((answer.status, answer.body.contains("10000 bytes")), (413, true), "{answer:?}");
+    assert_eq!((answer.status, answer.body.contains("100000 bytes")), (413, true), "{answer:?}");
     let chunked = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
     let answer = house.send("POST", &target, &["Transfer-Encoding: chunked"], &chunked).await;
     assert_eq!(answer.status, 413, "{answer:?}");
@@ -56,6 +56,13 @@ async fn what_is_too_large_is_refused_with_a_clear_status() {
     assert_eq!((answer.status, answer.body.starts_with("{\"error\":")), (413, true), "{answer:?}");
     let answer = house.send("POST", &target, &["Content-Length: 99999999999999"], "a").await;
     assert_eq!(answer.status, 413, "it is not waited for: {answer:?}");
+
+    let answer = house.post_form("/login", &[], &format!("a={large}&key=x&b={large}")).await;
+    assert_eq!(answer.status, 413, "a stranger may send less: {answer:?}");
+    let chunked = format!("{:x}\r\n{}\r\n0\r\n\r\n", 20_000, "a".repeat(20_000));
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let answer = house.send("POST", "/login", &["Transfer-Encoding: chunked", form], &chunked).await;
+    assert_eq!(answer.status, 413, "{answer:?}");
 
     let long = format!("X-Long: {}", "a".repeat(300_000));
     assert_eq!(house.get(&target, &[&long]).await.status, 431);

@@ -167,7 +167,7 @@ fn what_cannot_be_obeyed_is_named() {
         fine.check().unwrap();
     }
     // Root may read everything: nothing to be shown then.
-    fs::set_permissions(&good.key, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&good.key, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&good.key).is_err() {
         let error = with(&good).check().unwrap_err().to_string();
         assert!(error.contains("tls_key"), "{error}");
