@@ -9,9 +9,12 @@
 )]
 
 pub mod client;
+pub mod console;
 pub mod hostile;
 pub mod nightlatch;
 pub mod open_host;
 pub mod pki;
 pub mod products;
+pub mod receiver;
 pub mod server;
+pub mod tenants;
