@@ -252,7 +252,8 @@ async fn a_door_that_opens_further_is_an_event() {
     run(&app, &spec("127.66.3.1", "5000")).await;
     settled(&app).await;
     let seen = kinds(&app, EventState::Confirmed);
-    assert!(seen.contains(&ChangeKind::StateUp), "{seen:?}");
+    let events = app.control().events(&EventFilter::default(), 100).unwrap();
+    assert!(seen.contains(&ChangeKind::StateUp), "{events:#?} {:#?}", app.listed_runs());
     background.stop().await;
 }
 

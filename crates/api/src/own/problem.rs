@@ -39,7 +39,8 @@ fn problem(
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
         status: status.as_u16(),
-        detail: detail.to_owned(),
+        // What was not found is named as it was asked for, and that may have been a key.
+        detail: nightlatch_gate::redact(detail).into_owned(),
         parameter,
     };
     let body = nightlatch_untrusted::json::to_string(&problem).unwrap_or_else(|_| "{}".to_owned());

@@ -142,7 +142,9 @@ pub(crate) fn is_json(response: &Response) -> bool {
 /// `{"error": text}`. A role that does not allow something is a matter of the key: 401.
 fn error(status: StatusCode, detail: &str, retry_after: Option<u32>) -> Response {
     let status = if status == StatusCode::FORBIDDEN { StatusCode::UNAUTHORIZED } else { status };
-    let body = nightlatch_untrusted::json::to_string(&serde_json::json!({ "error": detail }));
+    let body = nightlatch_untrusted::json::to_string(
+        &serde_json::json!({ "error": nightlatch_gate::redact(detail) }),
+    );
     let mut response = answer::json_text(body.unwrap_or_else(|_| r#"{"error":"unknown"}"#.to_owned()));
     *response.status_mut() = status;
     if let Some(seconds) = retry_after {
