@@ -12,7 +12,9 @@ use std::{
 use crate::{failure::Failure, say::say, session::Session};
 
 /// Bytes of rows that wait in memory until they are written to their files.
-const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most files of one report; more would be a mistake, and slow.
+const FILES_MAX: usize = 10_000;
 /// Longest part of a file's name that is made of a foreign word, in bytes.
 const WORD_BYTES_MAX: usize = 60;
 
@@ -161,6 +163,10 @@ impl Files {
             if !self.force && fs::symlink_metadata(&path).is_ok() {
                 return Err(exists(&path));
             }
+            if self.files.len() >= FILES_MAX {
+                return Err(Failure::usage(format!("these would be more than {FILES_MAX} files"))
+                    .hint("split by larger networks, such as /16, or narrow the query down"));
+            }
             self.files
                 .insert(name.to_owned(), Pending { bytes: head.as_bytes().to_vec(), ..Pending::default() });
         }
@@ -243,5 +249,21 @@ mod tests {
         ] {
             assert_eq!(file_word(name), word);
         }
+    }
+
+    #[test]
+    fn files_are_bounded_and_parts_do_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = Files::new(dir.path(), false).unwrap();
+        for number in 0..FILES_MAX {
+            files.append(&number.to_string(), "head\n", b"row\n").unwrap();
+        }
+        let failure = files.append("one more", "", b"row\n").unwrap_err();
+        assert!(failure.in_one_line().contains("10000 files"), "{failure:?}");
+        files.files.retain(|name, _| name.len() == 1);
+        files.flush().unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 10);
+        drop(files);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
