@@ -237,10 +237,18 @@ impl Door {
             }
             acceptor.accept(Patient::new(stream, self.write_time)).await.map(Some)
         };
-        match tokio::time::timeout(self.head_time, handshake).await {
+        let handshake = tokio::time::timeout(self.head_time, handshake);
+        let result = tokio::select! {
+            result = handshake => result,
+            // Nothing was asked yet.
+            () = self.gate.stopped() => return,
+        };
+        match result {
             Ok(Ok(Some(stream))) => self.speak(stream, Peer { address, tls: true }).await,
             Ok(Ok(None)) => {}
-            Ok(Err(_)) | Err(_) => drop(self.gate.metrics.tls_failed.fetch_add(1, Relaxed)),
+            Ok(Err(_)) | Err(_) => {
+                self.gate.metrics.tls_failed.fetch_add(1, Relaxed);
+            }
         }
     }
 

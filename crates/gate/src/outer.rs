@@ -7,6 +7,7 @@ use std::{
 
 use axum::{
     Router,
+    body::HttpBody,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
@@ -133,12 +134,18 @@ async fn metrics(State(gate): State<Arc<Gate>>, request: Request) -> Response {
         let arrival = gate.arrival(&request);
         // `Settings::check` refuses `metrics_open` together with a proxy, so the source is the peer.
         let is_open = gate.settings.metrics_open && arrival.peer.is_loopback();
-        if !is_open {
-            gate.admit_program(request, true).await?;
-        }
+        let key = match is_open {
+            true => None,
+            false => Some(KeyId(gate.admit_program(request, true).await?.1.key.id)),
+        };
         let own = gate.clone();
         let text = gate.app.blocking(move || own.write_metrics()).await.map_err(|_| Refused::Bug)?;
-        Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+        let mut response = (kind, text).into_response();
+        if let Some(key) = key {
+            response.extensions_mut().insert(key);
+        }
+        Ok(response)
     })
     .await
 }
@@ -163,6 +170,9 @@ async fn around(State(gate): State<Arc<Gate>>, mut request: Request, next: Next)
             }
         },
     };
+    if is_nothing(&response) {
+        response = (StatusCode::NOT_FOUND, "there is nothing at this address\n").into_response();
+    }
     security_headers::add(&mut response, arrival.secure);
     response.headers_mut().remove(header::SERVER);
     if gate.is_stopping() {
@@ -170,6 +180,14 @@ async fn around(State(gate): State<Arc<Gate>>, mut request: Request, next: Next)
     }
     note.answered(&response);
     response
+}
+
+/// The answer to an address of no room.
+fn is_nothing(response: &Response) -> bool {
+    let is_empty = response.body().size_hint().exact() == Some(0);
+    response.status() == StatusCode::NOT_FOUND
+        && is_empty
+        && !response.headers().contains_key(header::CONTENT_TYPE)
 }
 
 /// One line of the log and one number, also when the client goes away before it is answered.

@@ -47,6 +47,8 @@ async fn the_server_answers_to_its_names() {
 #[tokio::test]
 async fn health_and_readiness_tell_no_details() {
     let house = House::open(settings()).await;
+    let nothing = house.get("/nowhere", &[]).await;
+    assert_eq!((nothing.status, nothing.body.as_str()), (404, "there is nothing at this address\n"));
     let alive = house.get("/healthz", &[]).await;
     assert_eq!((alive.status, alive.body.as_str()), (200, "alive\n"));
     let ready = house.get("/readyz", &[]).await;

@@ -7,9 +7,10 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, ServerName},
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::house::{House, exchange, settings};
+use super::house::{House, exchange, settings, until};
 use crate::Settings;
 
 struct Files {
@@ -82,6 +83,24 @@ async fn under_tls_everything_is_secure() {
 
     let plain = house.get("/healthz", &[]).await;
     assert_eq!((plain.status, plain.body.contains("speaks https")), (400, true), "{plain:?}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_given_up() {
+    let files = files(|_| {});
+    let mut house = House::open(Settings { head_seconds: 1, ..with(&files) }).await;
+    let mut silent = house.connect().await;
+    let mut noisy = house.connect().await;
+    noisy.write_all(b"\x16\x03\x01\x00\x05nonsense").await.unwrap();
+    for stream in [&mut silent, &mut noisy] {
+        let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut Vec::new())).await;
+        assert!(closed.is_ok(), "still open");
+    }
+    until("both are counted", || house.metric("nightlatch_tls_failed_total") == 2.0).await;
+    connect(&house, &files.der).await.unwrap();
+    let _late = house.connect().await;
+    house.stop();
+    tokio::time::timeout(Duration::from_secs(3), &mut house.serving).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
