@@ -56,6 +56,7 @@ fn every_type_has_its_columns_each_once() {
         assert_eq!(columns.iter().collect::<BTreeSet<_>>().len(), count, "{kind:?} has a column twice");
         assert!(kind == ReportType::Special || header(kind).starts_with("timestamp,severity,ip,protocol,port,hostname,tag,asn,geo,region,city,naics,hostname_source,"), "{kind:?}");
     }
+    assert!(ReportType::ALL.iter().enumerate().all(|(place, kind)| *kind as usize == place));
     assert_eq!(ReportType::ALL.iter().map(|kind| kind.file()).collect::<BTreeSet<_>>().len(), 16);
     assert!(
         header(ReportType::Special)
