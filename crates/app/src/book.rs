@@ -1,13 +1,13 @@
 //! The book of observations: one moment for everybody who asks, renewed behind their backs.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    sync::{Arc, Condvar, Mutex, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
-use nightlatch_asset::Field;
+use nightlatch_asset::{Field, Observation};
 use nightlatch_query::Expr;
-use nightlatch_store::{Selection, Snapshot, Store, StoreError, View};
+use nightlatch_store::{Ingested, Selection, Snapshot, Store, StoreError, View};
 
 use crate::{AppError, Archive};
 
@@ -20,6 +20,7 @@ pub struct Book {
     newest: RwLock<Arc<dyn Snapshot>>,
     renewing: Mutex<()>,
     writer: Mutex<Weak<Mutex<Box<dyn Store>>>>,
+    turn: Arc<Turn>,
 }
 
 /// How often it is looked whether something was written.
@@ -47,6 +48,7 @@ impl Book {
             newest: RwLock::new(newest),
             renewing: Mutex::default(),
             writer: Mutex::default(),
+            turn: Arc::default(),
         })
     }
 
@@ -77,9 +79,64 @@ impl Book {
         if let Some(writer) = known.upgrade() {
             return Ok(writer);
         }
-        let writer: SharedWriter = Arc::new(Mutex::new(self.archive.writer()?));
+        // The last one may be closing at this moment.
+        let turn = self.turn.clone().take();
+        let store: Box<dyn Store> = Box::new(Turned { store: self.archive.writer()?, _turn: turn });
+        let writer: SharedWriter = Arc::new(Mutex::new(store));
         *known = Arc::downgrade(&writer);
         Ok(writer)
+    }
+}
+
+/// How long it is waited for a writer of our own that commits and merges for the last time; after that the store itself
+/// says that it is locked.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// One writer of this process at a time, from before it is opened until it is closed to the end: nobody can open the
+/// store while another thread still lets go of it.
+#[derive(Default)]
+struct Turn {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+impl Turn {
+    fn take(self: Arc<Self>) -> TurnPass {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.free.wait_timeout_while(taken, CLOSE_PATIENCE, |taken| *taken);
+        let (mut taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *taken = true;
+        drop(taken);
+        TurnPass(self)
+    }
+}
+
+struct TurnPass(Arc<Turn>);
+
+impl Drop for TurnPass {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.free.notify_one();
+    }
+}
+
+/// A writer with its turn, which is given back once the writer is closed: fields are dropped in this order.
+struct Turned {
+    store: Box<dyn Store>,
+    _turn: TurnPass,
+}
+
+impl Store for Turned {
+    fn ingest(&mut self, batch: &[Observation]) -> Result<Ingested, StoreError> {
+        self.store.ingest(batch)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.store.snapshot()
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.store.commit()
     }
 }
 
@@ -88,5 +145,64 @@ fn warm(snapshot: &dyn Snapshot) {
     for field in WARM {
         // Whoever asks next is told what is wrong.
         let _ = snapshot.facet(&selection, field, 10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering::SeqCst},
+        thread,
+    };
+
+    use nightlatch_store::MemoryStore;
+
+    use super::*;
+
+    /// A store of which there must be one, and which takes its time to close.
+    struct Slow(Arc<AtomicBool>);
+
+    impl Archive for Slow {
+        fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+            MemoryStore::default().snapshot().map(Arc::from)
+        }
+
+        fn writer(&self) -> Result<Box<dyn Store>, StoreError> {
+            assert!(!self.0.swap(true, SeqCst), "opened while another one is open");
+            Ok(Box::new(Open(MemoryStore::default(), self.0.clone())))
+        }
+    }
+
+    struct Open(MemoryStore, Arc<AtomicBool>);
+
+    impl Drop for Open {
+        fn drop(&mut self) {
+            thread::sleep(Duration::from_millis(20));
+            self.1.store(false, SeqCst);
+        }
+    }
+
+    impl Store for Open {
+        fn ingest(&mut self, batch: &[Observation]) -> Result<Ingested, StoreError> {
+            self.0.ingest(batch)
+        }
+
+        fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+            self.0.snapshot()
+        }
+
+        fn commit(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nobody_opens_the_store_while_another_run_closes_it() {
+        let book = Book::open(Box::new(Slow(Arc::default()))).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..10).for_each(|_| drop(book.writer().unwrap())));
+            }
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! Runs: begun, watched, stopped, and gone on with after a restart.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -15,7 +15,7 @@ use nightlatch_control::Kept;
 use nightlatch_netio::Pace;
 use nightlatch_scan::{
     Cancel, Journal, JournalError, Plan, Progress, RunRecord, Snapshot as Standing, Start, State,
-    converse::Limit, runs,
+    converse::Limit, run, run_names,
 };
 use nightlatch_store::StoreError;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,10 @@ struct Running {
 
 pub(crate) struct Runs {
     running: Mutex<HashMap<RunId, Running>>,
+    /// Records of runs that have finished: they never change.
+    finished: Mutex<HashMap<RunId, RunRecord>>,
+    /// All runs that this process made.
+    told: Mutex<HashSet<RunId>>,
     slots: Arc<Semaphore>,
     /// Told whenever a run has ended.
     pub(crate) ended: Notify,
@@ -114,6 +118,8 @@ impl Runs {
     pub(crate) fn new(at_once: usize) -> Self {
         Self {
             running: Mutex::default(),
+            finished: Mutex::default(),
+            told: Mutex::default(),
             slots: Arc::new(Semaphore::new(at_once.max(1))),
             ended: Notify::new(),
             closing: AtomicBool::new(false),
@@ -270,25 +276,43 @@ impl App {
         live
     }
 
-    /// All runs of the data directory that can be read, newest first, also those of the command. Reads a file for
-    /// each: blocks.
+    /// All runs of the data directory that can be read, newest first, also those of the command. What has finished
+    /// is read once; blocks for the rest.
     ///
     /// # Errors
     /// When the folder of runs cannot be read.
     pub fn listed_runs(&self) -> Result<Vec<RunRecord>, AppError> {
-        let mut records: Vec<RunRecord> =
-            runs(self.data())?.into_iter().filter_map(|listed| listed.record.ok()).collect();
-        records.reverse();
+        let names = run_names(self.data())?;
+        let mut finished = self.runs.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut records = Vec::with_capacity(names.len());
+        for name in names.into_iter().rev() {
+            if let Some(known) = finished.get(&name) {
+                records.push(known.clone());
+            } else if let Ok(record) = run(self.data(), &name) {
+                if record.state == State::Finished {
+                    finished.insert(name, record.clone());
+                }
+                records.push(record);
+            }
+        }
         Ok(records)
     }
 
     /// One run of the data directory. Blocks.
     ///
     /// # Errors
-    /// As [`App::listed_runs`]; [`AppError::Unknown`] when there is none of that name.
+    /// [`AppError::Unknown`] when there is none of that name, or why it cannot be read.
     pub fn listed_run(&self, id: &RunId) -> Result<RunRecord, AppError> {
-        let found = self.listed_runs()?.into_iter().find(|record| record.id == *id);
-        found.ok_or_else(|| AppError::Unknown { kind: "run", id: id.0.clone() })
+        let finished = self.runs.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        match finished.get(id) {
+            Some(known) => Ok(known.clone()),
+            None => Ok(run(self.data(), id)?),
+        }
+    }
+
+    /// Whether this process made a run: what it saw was told to whoever listens.
+    pub(crate) fn has_told(&self, id: &RunId) -> bool {
+        self.runs.told.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Goes on with what the last process of the server left in the middle.
@@ -390,6 +414,7 @@ impl App {
         // Of one that is gone on with, when it first began: what it asked before it was cut off was met.
         let started = journal.record().started;
         self.runs.running().insert(id.clone(), running);
+        self.runs.told.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         let app = self.clone();
         tokio::spawn(async move {
             let targets = plan.targets.clone();

@@ -81,6 +81,11 @@ impl App {
         while read_to < last {
             let batch = snapshot.after(read_to, BATCH)?;
             let Some(end) = batch.last().map(|record| record.id) else { break };
+            // What another process scanned or imported is told to whoever listens as well.
+            batch
+                .iter()
+                .filter(|record| !self.has_told(&record.observation.run))
+                .for_each(|record| self.hub().tell(record));
             self.note(snapshot.as_ref(), &batch, end)?;
             read_to = end;
         }

@@ -298,6 +298,35 @@ pub fn runs(data: &Path) -> Result<Vec<ListedRun>, JournalError> {
     Ok(listed)
 }
 
+/// The names of all runs of a data directory, oldest first. None when the directory does not exist.
+///
+/// # Errors
+/// When the folder of runs cannot be read.
+pub fn run_names(data: &Path) -> Result<Vec<RunId>, JournalError> {
+    let folder = data.join(RUNS);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("read", &folder)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(io_error("read", &folder))?.file_name();
+        names.extend(name.into_string().ok().map(RunId));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// One run, as [`runs`] lists it.
+///
+/// # Errors
+/// [`JournalError::Unknown`] when there is none of that name, or why it cannot be read.
+pub fn run(data: &Path, id: &RunId) -> Result<RunRecord, JournalError> {
+    let folder = find_folder(data, id)?;
+    read_record(&folder).map(|record| settled(&folder, record))
+}
+
 /// A record that says `running` is believed only while somebody holds the lock.
 fn settled(folder: &Path, mut record: RunRecord) -> RunRecord {
     if record.state == State::Running {

@@ -20,7 +20,7 @@ mod sink;
 mod worker;
 
 pub use cancel::Cancel;
-pub use journal::{Journal, JournalError, ListedRun, Start, runs};
+pub use journal::{Journal, JournalError, ListedRun, Start, run, run_names, runs};
 pub use ledger::Tally;
 pub use plan::Plan;
 pub use progress::{Progress, Snapshot};
