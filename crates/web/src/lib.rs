@@ -58,16 +58,22 @@ pub(crate) fn pages(app: Arc<App>, shelf: Arc<Shelf>) -> Router {
 
 /// What pages load.
 fn files() -> Router {
-    assets::ASSETS.into_iter().fold(Router::new(), |router, asset| {
-        router.route(asset.path, get(move || async move { serve(asset) }))
+    // What has no link to the icon is asked for under this name by browsers.
+    let icon = || async { serve(assets::ICON, "public, max-age=86400") };
+    let router = Router::new().route("/favicon.ico", get(icon));
+    assets::ASSETS.into_iter().fold(router, |router, asset| {
+        router.route(asset.path, get(move || async move { serve(asset, FOR_EVER) }))
     })
 }
 
-/// A file of the program; its name changes with its content, so it may be kept for ever.
-fn serve(asset: assets::Asset) -> Response {
+/// For what changes its name with its content.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// A file of the program.
+fn serve(asset: assets::Asset, keep: &'static str) -> Response {
     let mut response = asset.body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     response
 }

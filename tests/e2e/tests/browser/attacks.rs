@@ -28,7 +28,10 @@ if (document.styleSheets.length !== 1 || document.scripts.length !== 1) bad.push
 if (document.images.length !== 1) bad.push("other images");
 if (!document.querySelector("h1").checkVisibility() || !document.querySelector("footer.foot").checkVisibility()) bad.push("the page is hidden");
 if (/[\u202a-\u202e\u2066-\u2069\u200b-\u200f\ufeff]/.test(document.documentElement.textContent)) bad.push("invisible characters");
-if (document.documentElement.scrollWidth > innerWidth) bad.push("the page is " + document.documentElement.scrollWidth + " wide");
+if (document.documentElement.scrollWidth > innerWidth) {
+  const wide = [...document.querySelectorAll("main *")].filter((one) => !one.closest(".scroll") && one.getBoundingClientRect().right > innerWidth);
+  bad.push(`the page is ${document.documentElement.scrollWidth} wide: ` + wide.map((one) => `${one.tagName}.${one.className}`).join(" "));
+}
 if (document.title.length > 200 || !document.title.endsWith("Nightlatch")) bad.push("title " + document.title);
 const covered = document.elementFromPoint(20, 20);
 if (!covered || !covered.closest("header.top")) bad.push("something lies over the head of the page");

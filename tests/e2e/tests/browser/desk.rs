@@ -114,12 +114,8 @@ impl Desk {
         self.goto("/login").await;
         let field = self.client.find(Locator::Css("input[name=key]")).await.unwrap();
         field.send_keys(self.console.key()).await.unwrap();
-        self.client.find(Locator::Css("form button")).await.unwrap().click().await.unwrap();
-        let began = std::time::Instant::now();
-        while self.client.current_url().await.unwrap().path() != "/" {
-            assert!(began.elapsed() < PATIENCE, "not logged in");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.follow(Locator::Css("form button")).await;
+        assert_eq!(self.client.current_url().await.unwrap().path(), "/", "logged in");
     }
 
     /// Runs a script of the test in the page.
@@ -221,6 +217,25 @@ impl Desk {
         while self.ask(script).await != Value::Bool(true) {
             assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {script}");
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Clicks something that leads to another page, and waits for that page.
+    pub(crate) async fn follow(&self, what: Locator<'_>) {
+        let element = self.client.find(what).await.unwrap_or_else(|error| panic!("{what:?}: {error}"));
+        self.follow_by(element).await;
+    }
+
+    /// As [`Desk::follow`], of an element at hand.
+    pub(crate) async fn follow_by(&self, element: fantoccini::elements::Element) {
+        self.ask("window.pageBefore = true").await;
+        element.click().await.unwrap();
+        let script = "return window.pageBefore === undefined && document.readyState === 'complete'";
+        let began = std::time::Instant::now();
+        // Between two pages there is nothing to ask.
+        while !matches!(self.client.execute(script, Vec::new()).await, Ok(Value::Bool(true))) {
+            assert!(began.elapsed() < PATIENCE, "the click leads nowhere");
+            tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
 }

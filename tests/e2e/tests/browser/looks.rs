@@ -171,11 +171,11 @@ fn the_switch_of_colours_works_without_script_and_wins_over_the_system() {
         let ground = "return getComputedStyle(document.body).backgroundColor";
         let light = desk.ask(ground).await;
         let switch = fantoccini::Locator::Css("form[action='/theme'] button");
-        desk.client.find(switch).await.unwrap().click().await.unwrap();
+        desk.follow(switch).await;
         assert_eq!(desk.client.current_url().await.unwrap().path(), "/help", "one stays where one was");
         let dark = desk.ask(ground).await;
         assert_ne!(light, dark);
-        desk.client.find(switch).await.unwrap().click().await.unwrap();
+        desk.follow(switch).await;
         desk.look_at(DARK).await;
         assert_eq!(desk.ask(ground).await, light, "light was chosen, whatever the system says");
     });
