@@ -22,6 +22,7 @@ use crate::{
     Arrival, Caller, Gate, Refused, Words,
     credential::{self, STRANGERS_BYTES_MAX},
     refused::refuse,
+    unread::Unread,
 };
 
 /// A layer's state.
@@ -190,7 +191,8 @@ impl Gate {
 /// One request through one of the ways.
 async fn pass(State(way): State<Way>, request: Request, next: Next) -> Response {
     let (gate, words) = (way.gate.clone(), way.words.clone());
-    bounded(&gate, words.as_ref(), walk(way, request, next)).await
+    let (request, unread) = Unread::of(request);
+    bounded(&gate, words.as_ref(), Some(&unread), walk(way, request, next)).await
 }
 
 async fn walk(way: Way, request: Request, next: Next) -> Result<Response, Refused> {
@@ -247,13 +249,17 @@ fn next_page(uri: &Uri) -> Option<&str> {
 }
 
 /// Runs a request: for so long, and without a panic that reaches the connection.
+///
+/// - `unread`: the request's body, where it is read.
 pub(crate) async fn bounded(
     gate: &Gate,
     words: &dyn Words,
+    unread: Option<&Unread>,
     work: impl Future<Output = Result<Response, Refused>>,
 ) -> Response {
     let result = match tokio::time::timeout(gate.settings.request_time(), calm(work)).await {
         Ok(result) => result,
+        Err(_) if unread.is_some_and(Unread::is_unread) => Err(Refused::BodySlow),
         Err(_) => Err(Refused::Slow),
     };
     result.unwrap_or_else(|refused| {

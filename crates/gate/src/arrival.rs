@@ -1,6 +1,7 @@
 //! Where a request came from, as far as that can be believed.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
@@ -83,25 +84,29 @@ struct Hop {
     secure: Option<bool>,
 }
 
-fn values<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
-    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+/// The lines of a header. Bytes that are no text spoil the entry they are in, not what a proxy wrote behind them.
+fn values<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = Cow<'h, str>> {
+    headers.get_all(name).into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 fn x_forwarded_for(headers: &HeaderMap) -> Vec<Hop> {
-    let entries = values(headers, "x-forwarded-for").flat_map(|value| value.split(','));
-    entries.map(|entry| Hop { client: node(entry.trim()), secure: None }).collect()
+    let mut hops = Vec::new();
+    for value in values(headers, "x-forwarded-for") {
+        hops.extend(value.split(',').map(|entry| Hop { client: node(entry.trim()), secure: None }));
+    }
+    hops
 }
 
 fn x_forwarded_proto(headers: &HeaderMap) -> Option<bool> {
-    let first = values(headers, "x-forwarded-proto").next()?.split(',').next()?.trim();
-    scheme(first)
+    let line = values(headers, "x-forwarded-proto").next()?;
+    scheme(line.split(',').next()?.trim())
 }
 
 /// `Forwarded`, RFC 7239: elements separated by commas, pairs by semicolons, values may be quoted.
 fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
     let mut hops = Vec::new();
     for value in values(headers, "forwarded") {
-        for element in split_unquoted(value, ',') {
+        for element in split_unquoted(&value, ',') {
             let mut hop = Hop::default();
             for pair in split_unquoted(element, ';') {
                 let Some((name, value)) = pair.split_once('=') else { continue };
@@ -197,6 +202,11 @@ mod tests {
             let arrival = arrive(settings, peer, &[("x-forwarded-for", said)]);
             assert_eq!(arrival.source, expected.parse::<IpAddr>().unwrap(), "{peer} {said}");
         }
+        let mut headers = HeaderMap::new();
+        let garbled = HeaderValue::from_bytes(b"\xff\xfe, 203.0.113.9").unwrap();
+        headers.append("x-forwarded-for", garbled);
+        let peer = Peer { address: "127.0.0.1:1".parse().unwrap(), tls: false };
+        assert_eq!(Arrival::of(&local, Some(peer), &headers).source.to_string(), "203.0.113.9");
         let lines = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-for", "203.0.113.9")];
         assert_eq!(arrive(&local, "127.0.0.1", &lines).source.to_string(), "203.0.113.9");
     }

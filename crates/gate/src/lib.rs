@@ -42,6 +42,7 @@ mod tests;
 mod tls;
 mod trace_parent;
 mod tries;
+mod unread;
 
 pub use arrival::Arrival;
 pub use caller::{Caller, Stranger};

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -253,8 +256,9 @@ impl Door {
     }
 
     async fn speak(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
-        let router = &self.router;
+        let (router, has_asked) = (&self.router, &AtomicBool::new(false));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
+            has_asked.store(true, Relaxed);
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let router = router.clone();
@@ -277,6 +281,8 @@ impl Door {
         };
         let result = match ended {
             Some(result) => result,
+            // Whoever has not asked yet is not waited for, or a slow head would keep the server from stopping.
+            None if !has_asked.load(Relaxed) => return,
             None => {
                 connection.as_mut().graceful_shutdown();
                 connection.await

@@ -130,7 +130,7 @@ async fn ready(State(gate): State<Arc<Gate>>) -> Response {
 }
 
 async fn metrics(State(gate): State<Arc<Gate>>, request: Request) -> Response {
-    bounded(&gate, &PlainWords, async {
+    bounded(&gate, &PlainWords, None, async {
         let arrival = gate.arrival(&request);
         // `Settings::check` refuses `metrics_open` together with a proxy, so the source is the peer.
         let is_open = gate.settings.metrics_open && arrival.peer.is_loopback();

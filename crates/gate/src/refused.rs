@@ -62,6 +62,9 @@ pub enum Refused {
     /// The body broke off.
     #[error("the body could not be read to its end")]
     BodyBroken,
+    /// The body did not come to its end in time.
+    #[error("the body did not come to its end in time")]
+    BodySlow,
     /// A page takes forms only.
     #[error("send a form (application/x-www-form-urlencoded)")]
     NotAForm,
@@ -98,6 +101,7 @@ impl Refused {
             Self::Role { .. } | Self::SessionReads | Self::Forged | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Self::Slow | Self::Busy | Self::Unavailable | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -119,6 +123,7 @@ impl Refused {
             Self::CrossSite => "cross-site",
             Self::BodyTooLarge { .. } => "body-too-large",
             Self::BodyBroken => "body-broken",
+            Self::BodySlow => "body-slow",
             Self::NotAForm => "not-a-form",
             Self::WrongHost => "wrong-host",
             Self::Slow => "slow",

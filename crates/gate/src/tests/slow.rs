@@ -84,7 +84,7 @@ async fn a_body_that_does_not_come_is_given_up() {
         let begun = Instant::now();
         stream.write_all(head.as_bytes()).await.unwrap();
         let answer = read(stream).await;
-        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(answer.status, 408, "{answer:?}");
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     }
 }

@@ -46,6 +46,8 @@ async fn stopping_lets_requests_finish_and_ends_streams() {
     let slow = ask(&house, &format!("/slow?key={key}")).await;
     let stream = stream(&house, &key).await;
     let _idle = house.connect().await;
+    let mut half = house.connect().await;
+    half.write_all(b"GET / HTTP/1.1\r\nX-Slow: ").await.unwrap();
     let mut kept = ask(&house, "/healthz").await;
     let mut first = [0; 12];
     kept.read_exact(&mut first).await.unwrap();
