@@ -8,6 +8,8 @@ use super::{Share, Step};
 
 const WIDTH: u64 = 720;
 const LABEL: u64 = 200;
+/// Room behind the longest bar for two numbers.
+const NUMBERS: u64 = 150;
 const ROW: u64 = 22;
 const COLUMN_HEIGHT: u64 = 140;
 /// Characters of a label that fit beside the bars.
@@ -17,7 +19,7 @@ const LABEL_CHARS: usize = 28;
 pub(super) fn bars(title: &str, rows: &[(&str, Share)], out: &mut dyn Write) -> io::Result<()> {
     let most = rows.iter().map(|(_, share)| share.services).max().unwrap_or(0).max(1);
     let height = ROW * rows.len() as u64;
-    let room = WIDTH - LABEL - 90;
+    let room = WIDTH - LABEL - NUMBERS;
     writeln!(
         out,
         "<svg role=\"img\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" aria-label=\"{}\">",
