@@ -33,11 +33,17 @@ pub(crate) struct Api {
     pub(crate) app: Arc<App>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) places: Places,
+    pub(crate) exports: Arc<own::ExportPlaces>,
 }
 
 /// All addresses for programs, each behind the gate and refused in its own words.
 pub fn router(gate: &Arc<Gate>) -> Router {
-    let api = Arc::new(Api { app: gate.app().clone(), gate: gate.clone(), places: Places::default() });
+    let api = Arc::new(Api {
+        app: gate.app().clone(),
+        gate: gate.clone(),
+        places: Places::default(),
+        exports: Arc::default(),
+    });
     Router::new()
         .merge(gate.api(shodan::router(api.clone()), shodan::refuse))
         .merge(gate.api(own::router(api), own::Problems))

@@ -162,7 +162,8 @@ async fn an_export_is_what_the_banner_reader_reads() {
         .unwrap();
     assert_eq!(lines.lines().count() as u64, total);
     let reader = nightlatch_banner::Reader::new(answer.body.as_slice()).unwrap();
-    assert!(reader.map(|seen| seen.unwrap()).count() as u64 >= total, "sightings are read back as well");
+    let read = reader.collect::<Result<Vec<_>, _>>().unwrap();
+    assert!(read.len() as u64 >= total, "sightings are read back as well");
 }
 
 #[tokio::test]

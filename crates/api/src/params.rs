@@ -43,7 +43,7 @@ impl Params {
     /// A truth value, as programs in several languages write it.
     pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, Trouble> {
         match self.text(name) {
-            None | Some("") => Ok(default),
+            None => Ok(default),
             Some("true" | "True" | "1") => Ok(true),
             Some("false" | "False" | "0") => Ok(false),
             Some(other) => {
@@ -57,7 +57,7 @@ impl Params {
     where
         N: FromStr + PartialOrd + Display,
     {
-        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let Some(text) = self.text(name) else { return Ok(None) };
         match text.parse::<N>() {
             Ok(number) if number >= min && number <= max => Ok(Some(number)),
             _ => Err(Trouble::bad_value(
@@ -129,7 +129,7 @@ mod tests {
             ("f=1", Some(true)),
             ("f=False", Some(false)),
             ("f=0", Some(false)),
-            ("f=", Some(true)),
+            ("f=", None),
             ("", Some(true)),
             ("f=yes", None),
         ] {
@@ -141,7 +141,9 @@ mod tests {
     fn numbers_have_bounds_and_mistakes_have_names() {
         assert_eq!(params("page=2").number("page", 1, 9), Ok(Some(2)));
         assert_eq!(params("").number("page", 1, 9), Ok(None));
-        for text in ["page=0", "page=10", "page=x", "page=-1", "page=99999999999999999999", "page=1.5"] {
+        for text in
+            ["page=", "page=0", "page=10", "page=x", "page=-1", "page=99999999999999999999", "page=1.5"]
+        {
             let trouble = params(text).number("page", 1, 9).unwrap_err();
             assert_eq!(trouble.about.as_deref(), Some("page"), "{text}");
         }

@@ -126,6 +126,28 @@ async fn a_stream_of_alerts_tells_which_alert_and_ends_with_it() {
 }
 
 #[tokio::test]
+async fn the_stream_of_a_young_alert_tells_what_a_quick_scan_has_found() {
+    use nightlatch_store::Store;
+    let house = House::ordinary();
+    let mut seen = record(7).observation;
+    seen.time = Timestamp::now();
+    house.store.clone().ingest(&[seen]).unwrap();
+    house.app.book().renew().unwrap();
+    let body = json!({"name": "mine", "filters": {"query": "port:7"}});
+    let made = house.json(Role::Analyst, "POST", "/shodan/alert", &body).await.json();
+    let path = format!("/shodan/alert/{}?heartbeat=False", made["id"].as_str().unwrap());
+    let mut listener = Listener::open(&house, Role::Analyst, &path).await;
+    assert_eq!(listener.banner().await["_shodan"]["alert"]["name"], "mine");
+    // Once is enough, though it is looked for every second.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    house.app.hub().tell(&record(8));
+    let mut other = record(7);
+    other.observation.data = "new".into();
+    house.app.hub().tell(&other);
+    assert_eq!(listener.banner().await["data"], "new");
+}
+
+#[tokio::test]
 async fn a_stream_of_a_revoked_key_ends() {
     let house = House::ordinary();
     let me =

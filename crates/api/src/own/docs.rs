@@ -156,7 +156,9 @@ fn one(path: &str, method: &str, operation: &Value) -> String {
         let mark = if required { " (required)" } else { "" };
         match asks {
             true => out.push_str(&format!(
-                "<label>{name}{mark} <input name=\"{name}\"{}></label><p>{about}</p>",
+                "<label>{name}{mark} <input name=\"{name}\"{}{}></label><p>{about}</p>",
+                // A number that is left empty is none, and every field of a form is sent.
+                if is_number(&parameter["schema"]) { " inputmode=\"numeric\" value=\"100\"" } else { "" },
                 if required { " required" } else { "" }
             )),
             false => out.push_str(&format!("<p><code>{name}</code>{mark}: {about}</p>")),
@@ -175,6 +177,11 @@ fn one(path: &str, method: &str, operation: &Value) -> String {
     }
     out.push_str("</details>");
     out
+}
+
+fn is_number(schema: &Value) -> bool {
+    let kinds = &schema["type"];
+    kinds == "integer" || kinds.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "integer"))
 }
 
 /// The name of the schema of a body, also of a list.
@@ -203,6 +210,7 @@ mod tests {
     #[test]
     fn the_page_has_no_script_and_nothing_inline() {
         assert!(PAGE.contains("/api/v1/observations/search") && PAGE.contains("schema-Problem"));
+        assert!(PAGE.contains("<input name=\"limit\" inputmode=\"numeric\" value=\"100\">"));
         for forbidden in ["<script", "style=", " onclick", "javascript:", "http://", "<style"] {
             assert!(!PAGE.contains(forbidden), "{forbidden}");
         }

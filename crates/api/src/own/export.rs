@@ -51,6 +51,7 @@ pub(super) async fn export(State(api): State<Arc<Api>>, caller: Caller, params: 
             ));
         }
     }
+    let place = api.exports.take(&caller.key.id)?;
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
     let (app, snapshot) = (api.app.clone(), api.app.snapshot());
     tokio::spawn(async move {
@@ -77,6 +78,7 @@ pub(super) async fn export(State(api): State<Arc<Api>>, caller: Caller, params: 
             }
         };
         let _ = app.blocking(work).await;
+        drop(place);
     });
     let headers = [
         (header::CONTENT_TYPE, "application/gzip"),

@@ -8,6 +8,7 @@ mod deliveries;
 mod docs;
 mod events;
 mod export;
+mod export_places;
 mod hosts;
 mod keys;
 mod notifiers;
@@ -22,6 +23,7 @@ mod shapes;
 mod words;
 
 pub use docs::openapi;
+pub(crate) use export_places::ExportPlaces;
 pub(crate) use problem::Problems;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 mod body;
 mod filter;
+mod recent;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,12 +18,15 @@ use axum::{
 };
 use jiff::Timestamp;
 use nightlatch_app::{Live, Subscription};
+use nightlatch_asset::Record;
+use nightlatch_banner::to_banner;
 use nightlatch_gate::{Caller, StreamPass};
 use tokio::sync::mpsc;
 
 use self::{
     body::{Item, Lines, QUEUE_ITEMS},
     filter::{Filter, Taken},
+    recent::Recent,
 };
 use crate::{
     Api,
@@ -36,6 +40,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How often alerts are read anew.
 const ALERTS_EVERY: Duration = Duration::from_secs(5);
+/// How often the stream of a young alert looks at what is stored.
+const LOOK_BACK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn router() -> Router<Arc<Api>> {
     Router::new()
@@ -118,17 +124,32 @@ async fn alerts((State(api), caller, params): Asked) -> Reply {
 async fn alert(asked: Asked, Path(id): Path<String>) -> Reply {
     let (State(api), caller, params) = asked;
     let who = caller.clone();
-    let filter = api.read(move |app, now| Filter::alerts(app, &who, Some(&id), now)).await?;
-    open(&api, caller, &params, filter)
+    let (filter, recent) = api
+        .read(move |app, now| {
+            let filter = Filter::alerts(app, &who, Some(&id), now)?;
+            Ok((filter, Recent::of(&crate::shodan::find_alert(app, &who, &id)?, now)))
+        })
+        .await?;
+    open_with(&api, caller, &params, filter, recent)
+}
+
+fn open(api: &Arc<Api>, caller: Caller, params: &Params, filter: Filter) -> Reply {
+    open_with(api, caller, params, filter, None)
 }
 
 /// Begins a stream: the head of the answer goes out at once, whatever there is to tell.
-fn open(api: &Arc<Api>, caller: Caller, params: &Params, filter: Filter) -> Reply {
+fn open_with(
+    api: &Arc<Api>,
+    caller: Caller,
+    params: &Params,
+    filter: Filter,
+    recent: Option<Recent>,
+) -> Reply {
     let manner = Manner::of(params)?;
     let pass = api.gate.stream(&caller)?;
     let (sender, lines) = mpsc::channel(QUEUE_ITEMS);
-    let stream =
-        Stream { subscription: api.app.hub().subscribe(), api: api.clone(), caller, filter, manner, sender };
+    let subscription = api.app.hub().subscribe();
+    let stream = Stream { subscription, api: api.clone(), caller, filter, manner, sender, recent };
     tokio::spawn(stream.run(pass));
     let kind = if manner.events { "text/event-stream" } else { "application/x-ndjson" };
     let mut response = Response::new(axum::body::Body::new(Lines::new(lines, manner.events)));
@@ -175,6 +196,7 @@ struct Stream {
     filter: Filter,
     manner: Manner,
     sender: mpsc::Sender<Item>,
+    recent: Option<Recent>,
 }
 
 impl Stream {
@@ -199,6 +221,7 @@ impl Stream {
         heartbeat.reset();
         let mut anew = tokio::time::interval(ALERTS_EVERY);
         anew.reset();
+        let mut look_back = tokio::time::interval(LOOK_BACK_EVERY);
         loop {
             tokio::select! {
                 live = self.subscription.next() => {
@@ -206,18 +229,23 @@ impl Stream {
                     if self.subscription.lost() > 0 {
                         return End::TooSlow;
                     }
-                    for item in self.items(&live) {
-                        match tokio::time::timeout(STALL_MAX, self.sender.send(item)).await {
-                            Ok(Ok(())) => {}
-                            Ok(Err(_)) => return End::Left,
-                            Err(_) => return End::TooSlow,
-                        }
+                    let items = self.items(&live.record, &live);
+                    if let (Some(recent), false) = (&mut self.recent, items.is_empty()) {
+                        recent.note(&live.record);
+                    }
+                    if let Some(end) = self.send(items).await {
+                        return end;
                     }
                     heartbeat.reset();
                 }
                 _ = heartbeat.tick(), if self.manner.heartbeat => {
                     // A listener with lines in its queue needs no sign of life.
                     let _ = self.sender.try_send(Item::Heartbeat);
+                }
+                _ = look_back.tick(), if self.recent.is_some() => {
+                    if let Some(end) = self.tell_recent().await {
+                        return end;
+                    }
                 }
                 _ = anew.tick(), if self.filter.is_of_alerts() => {
                     if !self.read_alerts().await {
@@ -229,15 +257,51 @@ impl Stream {
         }
     }
 
+    /// Hands items over, and waits while the queue is full; why the stream ends, if it does.
+    async fn send(&mut self, items: Vec<Item>) -> Option<End> {
+        for item in items {
+            match tokio::time::timeout(STALL_MAX, self.sender.send(item)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Some(End::Left),
+                Err(_) => return Some(End::TooSlow),
+            }
+        }
+        None
+    }
+
     /// What of an observation is told: a stream of alerts tells it once for each alert that it is about.
-    fn items(&self, live: &Arc<Live>) -> Vec<Item> {
-        match self.filter.takes(&live.record) {
+    fn items(&self, record: &Record, live: &Arc<Live>) -> Vec<Item> {
+        match self.filter.takes(record) {
             Taken::No => Vec::new(),
             Taken::Yes => vec![Item::Live(live.clone())],
             Taken::By(alerts) => {
-                alerts.iter().map(|alert| Item::Text(alert.line(&live.line, &live.record).into())).collect()
+                alerts.iter().map(|alert| Item::Text(alert.line(&live.line, record).into())).collect()
             }
         }
+    }
+
+    /// Tells what was stored since the alert was made and did not come this way.
+    async fn tell_recent(&mut self) -> Option<End> {
+        let recent = self.recent.take()?;
+        if recent.is_over(Timestamp::now()) {
+            return None;
+        }
+        let selection = recent.selection();
+        let asked = self.api.app.ask(move |snapshot| recent::records(snapshot, &selection)).await;
+        let mut items = Vec::new();
+        let mut recent = recent;
+        // What cannot be read now is asked for again in a second.
+        for record in asked.unwrap_or_default() {
+            if !recent.note(&record) {
+                continue;
+            }
+            if let Ok(line) = serde_json::to_string(&to_banner(&record)) {
+                let live = Arc::new(Live { line: line.into(), record });
+                items.extend(self.items(&live.record, &live));
+            }
+        }
+        self.recent = Some(recent);
+        self.send(items).await
     }
 
     /// Reads the alerts anew; false when the one that is listened to is not there any more.
