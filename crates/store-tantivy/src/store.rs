@@ -48,7 +48,6 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Engine {
     directory: PathBuf,
     options: Options,
-    _lock: Lock,
     journal: Journal,
     keys: Keys,
     committed: Committed,
@@ -70,6 +69,8 @@ pub(crate) struct Engine {
     oldest_pending: Option<Instant>,
     failed: Option<(io::ErrorKind, String, PathBuf, Instant)>,
     caches: Caches,
+    /// The last field, so that it is let go of last: whoever gets it finds everything closed.
+    _lock: Lock,
 }
 
 /// A document that is in the journal only.
