@@ -301,10 +301,12 @@ impl Console {
         }
     }
 
-    /// The last lines of the log, for failures.
+    /// The last lines of the log that are more than a request that went well, for failures.
     pub fn log_end(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
+        let is_usual =
+            |line: &&str| line.contains("\"body\":\"request\"") && !line.contains("status_code\":5");
+        let lines: Vec<&str> = log.lines().filter(|line| !is_usual(line)).collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 

@@ -45,7 +45,9 @@ fn requests(console: &Console, count: usize) {
 
 #[test]
 fn two_hundred_runs_and_five_thousand_requests_leave_nothing_behind() {
-    let estate = Estate::with("[server]\nrequests_per_minute = 1000000\n[watch]\nrecheck_seconds = 0\n");
+    let estate = Estate::with(
+        "[server]\nrequests_per_minute = 1000000\nstrangers_per_minute = 1000000\n[watch]\nrecheck_seconds = 0\n",
+    );
     let tenants = Tenants::open();
     let console = estate.serve();
     runs(&console, tenants.port, 40);
