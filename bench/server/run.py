@@ -67,21 +67,23 @@ def measure(chosen, work):
         print(f"{'ready after':40} {time.monotonic() - began:10.2f} s")
         total = json.loads(get(port, f"/shodan/host/count?key={key}&query=port:0-65535")[1])["total"]
         print(f"{'endpoints in the book':40} {total:10,}")
-        print(f"{'memory, idle':40} {memory(server.pid)[0]:10.0f} MB")
+        print(f"{'memory, idle':40} {memory(server.pid)}")
         pages(port, key)
-        with Street(chosen.street, work) as street:
-            run = start_run(port, key, street)
-            listeners = Listeners(port, key, chosen.subscribers)
+        with Street(chosen.street, work):
+            run = start_run(port, key, "20000-23999")
             load("search", port, work, [search_path(key, query) for query in SEARCHES], chosen.seconds)
             load("facets", port, work, [facet_path(key, facets) for facets in FACETS], chosen.seconds)
-            standing = json.loads(get(port, f"/api/v1/runs/{run}", key)[1])
-            print(f"{'the run meanwhile':40} {json.dumps(standing)[:400]}")
-            wait_until(lambda: "running" not in get(port, f"/api/v1/runs/{run}", key)[1], 600)
+            told = json.loads(get(port, f"/api/v1/runs/{run}", key)[1])
+            print(f"{'the run meanwhile':40} {json.dumps(told.get('live'))}")
+            post(port, f"/api/v1/runs/{run}/stop", key, "")
+            wait_until(lambda: not running(port, key, run), 60)
+            print(f"{'memory, after the load':40} {memory(server.pid)}")
+            listeners = Listeners(port, key, chosen.subscribers)
+            run = start_run(port, key, "20000-20999")
+            wait_until(lambda: not running(port, key, run), 600)
             listeners.report()
         pages(port, key)
-        now, peak = memory(server.pid)
-        print(f"{'memory, at the end':40} {now:10.0f} MB")
-        print(f"{'memory, at its peak':40} {peak:10.0f} MB")
+        print(f"{'memory, at the end':40} {memory(server.pid)}")
     finally:
         server.send_signal(signal.SIGTERM)
         try:
@@ -182,14 +184,19 @@ class Street:
         self.process.wait(10)
 
 
-def start_run(port, key, street):
-    # 4,000 doors at 60 a second: the run writes for as long as the measurements take.
-    body = json.dumps({"targets": ["127.80.0.1"], "ports": "20000-23999", "rate": 60})
+def start_run(port, key, ports):
+    # 60 doors a second: the run writes for as long as the measurements take.
+    body = json.dumps({"targets": ["127.80.0.1"], "ports": ports, "rate": 60})
     status, text = post(port, "/api/v1/runs", key, body)
     if status not in (200, 201, 202):
         raise SystemExit(f"no run: {status} {text}")
     found = json.loads(text)
     return found.get("id") or found["run"]
+
+
+def running(port, key, run):
+    status, text = get(port, f"/api/v1/runs/{run}", key)
+    return '"running"' in text
 
 
 class Listeners:
@@ -210,7 +217,7 @@ class Listeners:
         self.thread.start()
 
     def read(self):
-        pattern = re.compile(rb'"port":(\d+)')
+        pattern = re.compile(rb'"port":(\d+),')
         while not self.stopped:
             for event, _ in self.selector.select(0.5):
                 number = event.data
@@ -263,10 +270,11 @@ def ask(port, method, path, key, body):
 
 
 def memory(pid):
-    """Resident now and at its peak, in MB."""
+    """Resident now and at its peak; pages of the index that are mapped can be taken away at any time."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     read = lambda name: int(re.search(rf"{name}:\s+(\d+) kB", text).group(1)) / 1024
-    return read("VmRSS"), read("VmHWM")
+    return (f"{read('VmRSS'):6.0f} MB resident ({read('RssAnon'):.0f} of its own, {read('RssFile'):.0f} mapped files), "
+            f"{read('VmHWM'):.0f} MB at its peak")
 
 
 def free_port():

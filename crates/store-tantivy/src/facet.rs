@@ -19,6 +19,7 @@ use tantivy::{
 
 use crate::{
     addresses::Addresses,
+    answers::{self, Counted},
     failure::engine_error,
     moment::{Moment, Slice, matching},
     schema::{Kept, LAYOUT},
@@ -69,34 +70,72 @@ struct Counts {
     total: u64,
 }
 
-fn texts(moment: &Moment, selection: &Selection, name: &str, size: usize) -> Result<Facet, StoreError> {
+fn texts(
+    moment: &Moment,
+    selection: &Selection,
+    name: &'static str,
+    size: usize,
+) -> Result<Facet, StoreError> {
     let mut found: HashMap<String, u64> = HashMap::new();
     let (mut total, mut with_value) = (0, 0);
-    moment.each_segment(selection, |slice, weight| {
+    let query = answers::name_of(&selection.expr);
+    moment.each_slice(selection, |slice, weigher| {
         let fail = || engine_error(moment.path());
         let column = slice.reader.fast_fields().str(name).map_err(fail())?;
-        let Some(column) = column else {
-            matching(slice, weight, &mut |docs| total += docs.len() as u64).map_err(fail())?;
+        let counted = if selection.expr == Expr::All
+            && let Some(column) = &column
+        {
+            let counts = moment.counts().of(slice, name, column).map_err(fail())?;
+            total += counts.total;
+            with_value += counts.with_value;
+            let by_ordinal = counts.by_ordinal.iter().enumerate();
+            add_texts(column, by_ordinal.map(|(ord, count)| (ord as u64, *count)), &mut found)
+                .map_err(|e| fail()(e.into()))?;
             return Ok(ControlFlow::Continue(()));
-        };
-        let counts = if selection.expr == Expr::All {
-            moment.counts().of(slice, name, &column).map_err(fail())?
         } else {
-            Arc::new(count_matches(slice, weight, &column).map_err(fail())?)
+            moment.answers().of(slice, name, &query, || {
+                let weight = weigher.get()?;
+                let Some(column) = &column else {
+                    let mut total = 0;
+                    matching(slice, weight, &mut |docs| total += docs.len() as u64).map_err(fail())?;
+                    return Ok::<_, StoreError>(Counted { total, ..Counted::default() });
+                };
+                Ok(count_matches(slice, weight, column).map_err(fail())?.into())
+            })?
         };
-        total += counts.total;
-        with_value += counts.with_value;
-        add_texts(&column, &counts.by_ordinal, &mut found).map_err(|e| fail()(e.into()))?;
+        total += counted.total;
+        with_value += counted.with_value;
+        if let Some(column) = &column {
+            let by_value = counted.by_value.iter();
+            let by_ordinal = by_value.map(|(ord, count)| (u64::try_from(*ord).unwrap_or_default(), *count));
+            add_texts(column, by_ordinal, &mut found).map_err(|e| fail()(e.into()))?;
+        }
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(ranked(found.into_iter().collect(), size, total, with_value, |value| value))
 }
 
+impl From<Counts> for Counted {
+    fn from(counts: Counts) -> Self {
+        let used = counts.by_ordinal.iter().enumerate().filter(|(_, count)| **count > 0);
+        Self {
+            by_value: used.map(|(ord, count)| (ord as i64, *count)).collect(),
+            with_value: counts.with_value,
+            total: counts.total,
+        }
+    }
+}
+
 /// Adds the counts of one segment under the values its ordinals stand for.
-fn add_texts(column: &StrColumn, counts: &[u32], found: &mut HashMap<String, u64>) -> std::io::Result<()> {
-    let used = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
-    let ords: Vec<u64> = used().map(|(ord, _)| ord as u64).collect();
-    let mut counted = used().map(|(_, count)| u64::from(*count));
+///
+/// - `counts`: in order of the ordinals.
+fn add_texts(
+    column: &StrColumn,
+    counts: impl Iterator<Item = (u64, u32)>,
+    found: &mut HashMap<String, u64>,
+) -> std::io::Result<()> {
+    let (ords, counts): (Vec<u64>, Vec<u32>) = counts.filter(|(_, count)| *count > 0).unzip();
+    let mut counted = counts.into_iter().map(u64::from);
     column.dictionary().sorted_ords_to_term_cb(&ords, |bytes| {
         let count = counted.next().unwrap_or(0);
         let text = String::from_utf8_lossy(bytes);
@@ -268,42 +307,53 @@ fn difference(all: &Counts, less: &Counts) -> Counts {
 fn numbers(
     moment: &Moment,
     selection: &Selection,
-    name: &str,
+    name: &'static str,
     size: usize,
     show: impl Fn(i64) -> String,
 ) -> Result<Facet, StoreError> {
     let mut found: HashMap<i64, u64> = HashMap::new();
     let (mut total, mut with_value) = (0, 0);
-    moment.each_segment(selection, |slice, weight| {
-        let fail = || engine_error(moment.path());
-        let column = slice.reader.fast_fields().i64(name).map_err(fail())?;
-        let (low, high) = (column.min_value(), column.max_value());
-        let dense =
-            column.values.num_vals() > 0 && high.checked_sub(low).is_some_and(|span| span < DENSE_MAX);
-        let mut array = vec![0u64; if dense { (high - low) as usize + 1 } else { 0 }];
-        let mut values = [None; 64];
-        matching(slice, weight, &mut |docs| {
-            total += docs.len() as u64;
-            for docs in docs.chunks(values.len()) {
-                let values = &mut values[..docs.len()];
-                values.fill(None);
-                column.first_vals(docs, values);
-                for value in values.iter().flatten() {
-                    with_value += 1;
-                    match array.get_mut(value.wrapping_sub(low) as usize) {
-                        Some(count) => *count += 1,
-                        None => *found.entry(*value).or_default() += 1,
-                    }
-                }
-            }
-        })
-        .map_err(fail())?;
-        for (offset, count) in array.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-            *found.entry(low + offset as i64).or_default() += count;
+    let query = answers::name_of(&selection.expr);
+    moment.each_slice(selection, |slice, weigher| {
+        let counted = moment.answers().of(slice, name, &query, || {
+            count_numbers(slice, weigher.get()?, name).map_err(engine_error(moment.path()))
+        })?;
+        total += counted.total;
+        with_value += counted.with_value;
+        for (value, count) in &counted.by_value {
+            *found.entry(*value).or_default() += u64::from(*count);
         }
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(ranked(found.into_iter().collect(), size, total, with_value, show))
+}
+
+fn count_numbers(slice: &Slice<'_>, weight: &dyn Weight, name: &str) -> tantivy::Result<Counted> {
+    let column = slice.reader.fast_fields().i64(name)?;
+    let (low, high) = (column.min_value(), column.max_value());
+    let dense = column.values.num_vals() > 0 && high.checked_sub(low).is_some_and(|span| span < DENSE_MAX);
+    let mut array = vec![0u32; if dense { (high - low) as usize + 1 } else { 0 }];
+    let mut scattered: HashMap<i64, u32> = HashMap::new();
+    let (mut total, mut with_value) = (0, 0);
+    let mut values = [None; 64];
+    matching(slice, weight, &mut |docs| {
+        total += docs.len() as u64;
+        for docs in docs.chunks(values.len()) {
+            let values = &mut values[..docs.len()];
+            values.fill(None);
+            column.first_vals(docs, values);
+            for value in values.iter().flatten() {
+                with_value += 1;
+                match array.get_mut(value.wrapping_sub(low) as usize) {
+                    Some(count) => *count += 1,
+                    None => *scattered.entry(*value).or_default() += 1,
+                }
+            }
+        }
+    })?;
+    let dense = array.into_iter().enumerate().map(|(offset, count)| (low + offset as i64, count));
+    let by_value = dense.filter(|(_, count)| *count > 0).chain(scattered).collect();
+    Ok(Counted { by_value, with_value, total })
 }
 
 fn addresses(moment: &Moment, selection: &Selection, size: usize) -> Result<Facet, StoreError> {

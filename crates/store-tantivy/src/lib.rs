@@ -9,6 +9,7 @@
 //! So every process that reads a MANIFEST sees one moment, whatever is written and merged meanwhile.
 
 mod addresses;
+mod answers;
 mod compile;
 mod except;
 mod facet;

@@ -19,6 +19,7 @@ use tantivy::{
 
 use crate::{
     addresses::Addresses,
+    answers::{self, Answers, Counted},
     compile::Compiler,
     facet,
     failure::{engine_error, io_error},
@@ -54,6 +55,7 @@ pub(crate) struct Moment {
     endpoints: u64,
     visible: Arc<VisibleCache>,
     counts: Arc<facet::CountCache>,
+    answers: Arc<Answers>,
 }
 
 /// What a [`Moment`] is made of.
@@ -72,6 +74,31 @@ pub(crate) struct Ingredients {
 pub(crate) struct Caches {
     pub(crate) visible: Arc<VisibleCache>,
     pub(crate) counts: Arc<facet::CountCache>,
+    pub(crate) answers: Arc<Answers>,
+}
+
+/// The query of one partition, prepared when the first segment needs it.
+pub(crate) struct Weigher<'m> {
+    moment: &'m Moment,
+    expr: &'m Expr,
+    part: &'m Part,
+    query: &'m mut Option<Box<dyn Query>>,
+    weight: Option<Box<dyn Weight>>,
+}
+
+impl Weigher<'_> {
+    /// The query, ready to be asked of the segments of the partition.
+    pub(crate) fn get(&mut self) -> Result<&dyn Weight, StoreError> {
+        if self.query.is_none() {
+            *self.query = Some(Compiler::new(self.moment).expr(self.expr)?);
+        }
+        let weight = match (self.weight.take(), self.query.as_ref()) {
+            (Some(weight), _) => weight,
+            (None, Some(query)) => self.moment.weight(query.as_ref(), self.part)?,
+            (None, None) => return Err(StoreError::Engine("a query was not prepared".to_owned())),
+        };
+        Ok(&**self.weight.insert(weight))
+    }
 }
 
 /// One segment with what a question needs of it.
@@ -95,6 +122,7 @@ impl Moment {
             endpoints: with.endpoints,
             visible: with.caches.visible,
             counts: with.caches.counts,
+            answers: with.caches.answers,
         }
     }
 
@@ -108,6 +136,10 @@ impl Moment {
 
     pub(crate) fn counts(&self) -> &facet::CountCache {
         &self.counts
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Every segment, of all partitions.
@@ -125,23 +157,37 @@ impl Moment {
         selection: &Selection,
         mut each: impl FnMut(&Slice<'_>, &dyn Weight) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
-        let query = Compiler::new(self).expr(&selection.expr)?;
+        self.each_slice(selection, |slice, weigher| each(slice, weigher.get()?))
+    }
+
+    /// As [`Moment::each_segment`], for those who may know the answer without asking.
+    pub(crate) fn each_slice(
+        &self,
+        selection: &Selection,
+        mut each: impl FnMut(&Slice<'_>, &mut Weigher<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut query = None;
         let (from, until) = time_span(&selection.expr);
         for (index, part) in self.parts.iter().enumerate() {
             if part.week.is_some_and(|week| week.end() <= from || week.start() >= until) {
                 continue;
             }
-            let weight = self.weight(query.as_ref(), part)?;
+            let mut weigher =
+                Weigher { moment: self, expr: &selection.expr, part, query: &mut query, weight: None };
             for (ordinal, reader) in part.searcher.segment_readers().iter().enumerate() {
                 let visible = self.visible(part, reader, selection.view)?;
                 if visible.count() == 0 {
                     continue;
                 }
                 let slice = Slice { part: index, ordinal, reader, visible };
-                if each(&slice, weight.as_ref())?.is_break() {
+                if each(&slice, &mut weigher)?.is_break() {
                     return Ok(());
                 }
             }
+        }
+        // What nobody had to ask may still make no sense, such as a wildcard that stands for too much.
+        if query.is_none() && self.parts.is_empty() {
+            Compiler::new(self).expr(&selection.expr)?;
         }
         Ok(())
     }
@@ -232,16 +278,24 @@ fn time_span(expr: &Expr) -> (i64, i64) {
 
 impl Snapshot for Moment {
     fn count(&self, selection: &Selection) -> Result<u64, StoreError> {
+        let name = answers::name_of(&selection.expr);
         let mut total = 0;
-        self.each_segment(selection, |slice, weight| {
+        self.each_slice(selection, |slice, weigher| {
             total += if selection.expr == Expr::All {
                 u64::from(slice.visible.count())
-            } else if slice.visible.is_everything() {
-                u64::from(weight.count(slice.reader).map_err(self.engine())?)
             } else {
-                let mut count = 0;
-                matching(slice, weight, &mut |docs| count += docs.len() as u64).map_err(self.engine())?;
-                count
+                let counted = self.answers.of(slice, "", &name, || {
+                    let weight = weigher.get()?;
+                    let mut total = 0;
+                    if slice.visible.is_everything() {
+                        total = u64::from(weight.count(slice.reader).map_err(self.engine())?);
+                    } else {
+                        matching(slice, weight, &mut |docs| total += docs.len() as u64)
+                            .map_err(self.engine())?;
+                    }
+                    Ok::<_, StoreError>(Counted { total, ..Counted::default() })
+                })?;
+                counted.total
             };
             Ok(ControlFlow::Continue(()))
         })?;

@@ -16,7 +16,7 @@ const BLOCK: usize = 4_096;
 const CACHED_MAX: usize = 4_096;
 
 /// A set of documents of one segment.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Visible {
     /// One bit a document; none when all are in the set.
     bits: Option<Vec<u64>>,
@@ -99,6 +99,9 @@ impl VisibleCache {
         let shows = |oid| oid < end && !(latest && history.is_superseded(oid));
         let set = Arc::new(Visible::compute(reader, shows)?);
         let mut sets = self.lock();
+        // What is counted over a set is kept with it: the same set stays the same.
+        let set =
+            sets.get(&place).map(|(_, before)| before.clone()).filter(|before| *before == set).unwrap_or(set);
         if sets.len() >= CACHED_MAX {
             sets.clear();
         }
