@@ -116,6 +116,11 @@ impl Ready {
 
     /// Listens until it is told to stop.
     pub(super) async fn serve(self, session: &Session, log_format: LogFormat) -> Result<Exit, Failure> {
+        // A connection, a segment, a partition each need one; what the system allows is taken.
+        nightlatch_netio::descriptor_budget()
+            .map_err(|error| Failure::from(error).while_doing("cannot raise the limit on open files"))?;
+        // Before it says that it listens: whoever reads that may tell it to stop.
+        let stop = stop_signal();
         let bound = nightlatch_gate::bind(&self.gate)
             .await
             .map_err(|error| Failure::from_error(Exit::World, &error))?;
@@ -137,7 +142,7 @@ impl Ready {
         let background = Background::start(self.app.clone()).await;
         let router =
             nightlatch_api::router(&self.gate).merge(nightlatch_web::router(self.app.clone(), &self.gate));
-        let served = bound.serve(router, stop_signal()).await;
+        let served = bound.serve(router, stop).await;
         if session.chatty() {
             say("stopping: what runs is written down and goes on at the next start");
         }
@@ -166,17 +171,27 @@ fn show_first_key(key: &str) -> io::Result<()> {
     out.flush()
 }
 
-async fn stop_signal() {
+/// Listens for signals from now on; the future is over when one says stop.
+fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without signals it can still be killed.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            // Without signals it can still be killed.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // Once more means now: everything that was acknowledged is on disk, and runs go on at the next start.
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(Exit::Interrupted as i32);
+        });
     }
 }
 
