@@ -2,14 +2,17 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
+use nightlatch_app::{App, AppError};
 use nightlatch_asset::{Exposure, Field, Severity};
 use nightlatch_query::Expr;
 use nightlatch_store::{Facet, Snapshot, Sort, StoreError};
+
+use tokio::sync::watch;
 
 use crate::{ask, charts::Country, words};
 
@@ -42,7 +45,7 @@ pub(crate) struct Moment {
     pub(crate) severities: [u64; 5],
 }
 
-/// Everything that the overview counts.
+/// How things stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Book {
     pub(crate) as_of: Timestamp,
@@ -57,6 +60,11 @@ pub(crate) struct Book {
     pub(crate) products: Vec<Share>,
     pub(crate) owners: Vec<Share>,
     pub(crate) countries: Vec<Country>,
+}
+
+/// How it went: counted apart, as it goes through all that was ever observed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Course {
     pub(crate) moments: Vec<Moment>,
     /// Length of a step of `moments`.
     pub(crate) step: SignedDuration,
@@ -68,7 +76,7 @@ impl Book {
         self.states[Exposure::Readable as usize] + self.states[Exposure::Controllable as usize]
     }
 
-    /// Counts everything. Costs about forty facets: not for every visitor.
+    /// Counts everything. Costs about fifteen facets: not for every visitor.
     pub(crate) fn read(snapshot: &dyn Snapshot, now: Timestamp) -> Result<Self, StoreError> {
         let everything = ask::latest(Expr::All);
         let open = ask::latest(ask::open());
@@ -93,7 +101,6 @@ impl Book {
             let wide = snapshot.facet(&everything, Field::Country, COUNTRIES)?.buckets.into_iter();
             wide.map(|b| Country { open: count(&b.value), code: b.value, doors: b.count }).collect()
         };
-        let (moments, step) = moments(snapshot, now)?;
         Ok(Self {
             as_of: now,
             doors: snapshot.count(&everything)?,
@@ -109,8 +116,6 @@ impl Book {
             products: shares(Field::Product)?,
             owners: shares(Field::Owner)?,
             countries,
-            moments,
-            step,
         })
     }
 }
@@ -131,105 +136,157 @@ fn ladder(facet: &Facet, words: &[&str; 5]) -> [u64; 5] {
     words.map(|word| facet.buckets.iter().find(|b| b.value == word).map_or(0, |b| b.count))
 }
 
-fn moments(snapshot: &dyn Snapshot, now: Timestamp) -> Result<(Vec<Moment>, SignedDuration), StoreError> {
-    let everything = ask::history(Expr::All);
-    let first = snapshot.search(&everything, Sort::Oldest, 0, 1)?;
-    let first = first.first().map_or(now, |record| record.observation.time).as_second();
-    let step = STEP_SECONDS
-        .into_iter()
-        .find(|step| now.as_second().div_euclid(*step) - first.div_euclid(*step) < STEPS_MAX)
-        .unwrap_or(STEP_SECONDS[STEP_SECONDS.len() - 1]);
-    let last = now.as_second().div_euclid(step);
-    let words = Severity::ALL.map(Severity::as_str);
-    let mut moments = Vec::new();
-    for number in (last + 1 - STEPS_MAX).max(first.div_euclid(step))..=last {
-        let at = |number: i64| Timestamp::from_second(number * step).unwrap_or(Timestamp::UNIX_EPOCH);
-        let seen = ask::history(ask::seen_between(at(number), at(number + 1)));
-        moments.push(Moment {
-            label: if step < 86_400 { words::minute(at(number)) } else { words::day(at(number)) },
-            states: ladder(&snapshot.facet(&seen, Field::Exposure, 5)?, &Exposure::WORDS),
-            severities: ladder(&snapshot.facet(&seen, Field::Severity, 5)?, &words),
-        });
+impl Course {
+    /// Counts answers by the step in which they were seen. Costs two facets of the whole history for each.
+    pub(crate) fn read(snapshot: &dyn Snapshot, now: Timestamp) -> Result<Self, StoreError> {
+        let everything = ask::history(Expr::All);
+        let first = snapshot.search(&everything, Sort::Oldest, 0, 1)?;
+        let first = first.first().map_or(now, |record| record.observation.time).as_second();
+        let step = STEP_SECONDS
+            .into_iter()
+            .find(|step| now.as_second().div_euclid(*step) - first.div_euclid(*step) < STEPS_MAX)
+            .unwrap_or(STEP_SECONDS[STEP_SECONDS.len() - 1]);
+        let last = now.as_second().div_euclid(step);
+        let words = Severity::ALL.map(Severity::as_str);
+        let mut moments = Vec::new();
+        for number in (last + 1 - STEPS_MAX).max(first.div_euclid(step))..=last {
+            let at = |number: i64| Timestamp::from_second(number * step).unwrap_or(Timestamp::UNIX_EPOCH);
+            let seen = ask::history(ask::seen_between(at(number), at(number + 1)));
+            moments.push(Moment {
+                label: if step < 86_400 { words::minute(at(number)) } else { words::day(at(number)) },
+                states: ladder(&snapshot.facet(&seen, Field::Exposure, 5)?, &Exposure::WORDS),
+                severities: ladder(&snapshot.facet(&seen, Field::Severity, 5)?, &words),
+            });
+        }
+        Ok(Self { moments, step: SignedDuration::from_secs(step) })
     }
-    Ok((moments, SignedDuration::from_secs(step)))
 }
 
 /// How old what is shown may be.
 const FRESH: Duration = Duration::from_secs(20);
+/// How old the way to it may be: what is past changes little.
+const COURSE_FRESH: Duration = Duration::from_secs(120);
+/// How long a page waits for the first course; later ones are there.
+const COURSE_PATIENCE: Duration = Duration::from_millis(40);
 
-/// The newest [`Book`], counted behind everybody's back.
-#[derive(Debug, Default)]
+/// The newest [`Book`] and [`Course`], counted behind everybody's back.
+#[derive(Debug)]
 pub(crate) struct Shelf {
-    state: Mutex<State>,
+    book: Mutex<Kept<Book>>,
+    course: Mutex<Kept<Course>>,
+    first_course: watch::Sender<bool>,
     counting: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    book: Option<Arc<Book>>,
+#[derive(Debug)]
+struct Kept<T> {
+    newest: Option<Arc<T>>,
     read: Option<Instant>,
     busy: bool,
 }
 
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { newest: None, read: None, busy: false }
+    }
+}
+
+impl<T> Kept<T> {
+    /// The newest there is, and whether it is time to count again. Says so to one caller only.
+    fn look(&mut self, fresh: Duration) -> (Option<Arc<T>>, bool) {
+        let stale = self.read.is_none_or(|read| read.elapsed() > fresh) && !self.busy;
+        self.busy |= stale;
+        (self.newest.clone(), stale)
+    }
+
+    fn put(&mut self, counted: Option<Arc<T>>) {
+        self.busy = false;
+        if let Some(counted) = counted {
+            self.newest = Some(counted);
+            self.read = Some(Instant::now());
+        }
+    }
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self {
+            book: Mutex::default(),
+            course: Mutex::default(),
+            first_course: watch::Sender::new(false),
+            counting: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+fn locked<T>(kept: &Mutex<Kept<T>>) -> MutexGuard<'_, Kept<T>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn told(error: &AppError) {
+    tracing::warn!(error = %nightlatch_untrusted::log_field(&error.to_string()), "the overview stays as it was");
+}
+
 impl Shelf {
-    /// The newest book there is, and whether it is time to count again. Says so to one caller only.
-    fn look(&self) -> (Option<Arc<Book>>, bool) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let stale = state.read.is_none_or(|read| read.elapsed() > FRESH) && !state.busy;
-        state.busy |= stale;
-        (state.book.clone(), stale)
-    }
-
-    fn put(&self, book: Option<Arc<Book>>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.busy = false;
-        if let Some(book) = book {
-            state.book = Some(book);
-            state.read = Some(Instant::now());
-        }
-    }
-
     /// Counts before anybody asks, so that nobody waits for the first answer.
-    pub(crate) fn prepare(self: Arc<Self>, app: Arc<nightlatch_app::App>) {
+    pub(crate) fn prepare(self: Arc<Self>, app: Arc<App>) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Whoever asks first is told what is wrong.
-            runtime.spawn(async move { self.book(app, Timestamp::now()).await.map(drop) });
+            runtime.spawn(async move {
+                // Whoever asks first is told what is wrong.
+                let _ = self.clone().book(app.clone(), Timestamp::now()).await;
+                self.course(app, Timestamp::now()).await
+            });
         }
     }
 
-    /// The overview: what was counted last, while it is counted again; waits only where nothing was counted yet.
-    pub(crate) async fn book(
-        self: Arc<Self>,
-        app: Arc<nightlatch_app::App>,
-        now: Timestamp,
-    ) -> Result<Arc<Book>, nightlatch_app::AppError> {
-        let (known, stale) = self.look();
+    /// How things stand: what was counted last, while it is counted again; waits only where nothing was counted yet.
+    pub(crate) async fn book(self: Arc<Self>, app: Arc<App>, now: Timestamp) -> Result<Arc<Book>, AppError> {
+        let (known, stale) = locked(&self.book).look(FRESH);
         if let Some(book) = known {
             if stale {
                 tokio::spawn(async move {
-                    let counted = self.count(&app, now).await;
-                    if let Err(error) = counted {
-                        tracing::warn!(error = %nightlatch_untrusted::log_field(&error.to_string()), "the overview stays as it was");
+                    if let Err(error) = self.count_book(&app, now).await {
+                        told(&error);
                     }
                 });
             }
             return Ok(book);
         }
         let _alone = self.counting.lock().await;
-        match self.look().0 {
+        let known = locked(&self.book).newest.clone();
+        match known {
             Some(book) => Ok(book),
-            None => self.count(&app, now).await,
+            None => self.count_book(&app, now).await,
         }
     }
 
-    async fn count(
-        &self,
-        app: &nightlatch_app::App,
-        now: Timestamp,
-    ) -> Result<Arc<Book>, nightlatch_app::AppError> {
+    async fn count_book(&self, app: &App, now: Timestamp) -> Result<Arc<Book>, AppError> {
         let counted = app.ask(move |snapshot| Book::read(snapshot, now)).await.map(Arc::new);
-        self.put(counted.as_ref().ok().cloned());
+        locked(&self.book).put(counted.as_ref().ok().cloned());
         counted
+    }
+
+    /// How it went; none while it is counted for the first time and takes longer than a page may wait.
+    pub(crate) async fn course(self: Arc<Self>, app: Arc<App>, now: Timestamp) -> Option<Arc<Course>> {
+        let (known, stale) = locked(&self.course).look(COURSE_FRESH);
+        if stale {
+            let shelf = self.clone();
+            tokio::spawn(async move {
+                let counted = app.ask(move |snapshot| Course::read(snapshot, now)).await.map(Arc::new);
+                if let Err(error) = &counted {
+                    told(error);
+                }
+                locked(&shelf.course).put(counted.ok());
+                shelf.first_course.send_replace(true);
+            });
+        }
+        if known.is_some() {
+            return known;
+        }
+        let mut first = self.first_course.subscribe();
+        // Too late is no failure: the page says that it is being counted.
+        let _ = tokio::time::timeout(COURSE_PATIENCE, first.wait_for(|there| *there)).await;
+        locked(&self.course).newest.clone()
     }
 }
 
@@ -256,12 +313,13 @@ mod tests {
         assert_eq!(named, facet.total - facet.missing);
         assert!(book.products.is_sorted_by(|a, b| a.open >= b.open));
         assert!(book.products.iter().all(|share| share.open <= share.doors && share.doors > 0));
-        assert!(book.moments.len() as i64 <= STEPS_MAX && book.moments.len() > 3);
-        assert_eq!(book.step, SignedDuration::from_secs(7 * 86_400), "five weeks are shown by week");
-        for moment in &book.moments {
+        let course = Course::read(snapshot.as_ref(), now).unwrap();
+        assert!(course.moments.len() as i64 <= STEPS_MAX && course.moments.len() > 3);
+        assert_eq!(course.step, SignedDuration::from_secs(7 * 86_400), "five weeks are shown by week");
+        for moment in &course.moments {
             assert_eq!(moment.states.iter().sum::<u64>(), moment.severities.iter().sum::<u64>());
         }
-        assert!(book.moments.iter().any(|moment| moment.states[3] > 0), "{:?}", book.moments);
+        assert!(course.moments.iter().any(|moment| moment.states[3] > 0), "{:?}", course.moments);
     }
 
     #[test]

@@ -40,6 +40,7 @@ use crate::{book::Shelf, doors::PageWords};
 pub(crate) struct Web {
     pub(crate) app: Arc<App>,
     pub(crate) shelf: Arc<Shelf>,
+    pub(crate) everything: Arc<routes::Everything>,
 }
 
 /// The whole skin: pages behind a session; the way in and what pages load, for anybody.
@@ -53,7 +54,7 @@ pub fn router(app: Arc<App>, gate: &Arc<Gate>) -> Router {
 
 /// The pages. Each wants a [`Caller`](nightlatch_gate::Caller) in its request, and sends who has none to `/login`.
 pub(crate) fn pages(app: Arc<App>, shelf: Arc<Shelf>) -> Router {
-    routes::router().with_state(Web { app, shelf })
+    routes::router().with_state(Web { app, shelf, everything: Arc::default() })
 }
 
 /// What pages load.

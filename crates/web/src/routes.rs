@@ -15,6 +15,7 @@ mod search;
 mod theme;
 
 use axum::Router;
+pub(crate) use search::Everything;
 
 use crate::Web;
 

@@ -16,6 +16,10 @@
     box.select();
   });
 
+  // On a narrow screen the navigation is one line that scrolls: the place where one is comes into view.
+  const here = $(".side a[aria-current]");
+  if (here) here.scrollIntoView({ inline: "center", block: "nearest" });
+
   // Completion: a listbox under the query box, as the ARIA pattern for comboboxes describes it.
   const combo = (input, number) => {
     const list = document.createElement("ul");

@@ -8,7 +8,7 @@ use nightlatch_control::{Event, EventFilter, EventState};
 
 use crate::{
     Web,
-    book::{Book, Moment, Share},
+    book::{Book, Course, Moment, Share},
     charts::{self, Part, Series, Stacked, Svg},
     escape::cut,
     fault::{Fault, show},
@@ -74,6 +74,7 @@ struct Page {
     states: Vec<Bar>,
     severities: Vec<Bar>,
     step: String,
+    is_counted: bool,
     by_state: Stacked,
     by_severity: Stacked,
     products: Vec<Bar>,
@@ -93,7 +94,8 @@ async fn overview(State(web): State<Web>, visit: Visit) -> Result<Response, Faul
             Ok((control.events(&filter, CHANGES_MAX)?, control.event_counts(yesterday)?))
         })
         .await?;
-    let mut page = page(&visit, &book);
+    let course = web.shelf.clone().course(web.app.clone(), visit.now).await;
+    let mut page = page(&visit, &book, course.as_deref());
     page.changes = events
         .iter()
         .filter(|event| event.state != EventState::Dropped)
@@ -130,7 +132,9 @@ fn change_line(event: &Event, now: Timestamp) -> ChangeLine {
     }
 }
 
-fn page(visit: &Visit, book: &Book) -> Page {
+fn page(visit: &Visit, book: &Book, course: Option<&Course>) -> Page {
+    let is_counted = course.is_some();
+    let course = course.cloned().unwrap_or_default();
     let yesterday =
         (visit.now - jiff::SignedDuration::from_hours(24)).strftime("%Y-%m-%dT%H:00:00Z").to_string();
     let states = Exposure::ALL.into_iter().rev();
@@ -154,7 +158,7 @@ fn page(visit: &Visit, book: &Book) -> Page {
         open: thousands(book.open()),
         open_share: percent(book.open(), book.doors),
         open_svg: charts::spark(
-            &book.moments.iter().map(|moment| moment.states[3] + moment.states[4]).collect::<Vec<_>>(),
+            &course.moments.iter().map(|moment| moment.states[3] + moment.states[4]).collect::<Vec<_>>(),
             "Open doors, over time",
         ),
         critical: thousands(book.severities[Severity::Critical as usize]),
@@ -188,16 +192,17 @@ fn page(visit: &Visit, book: &Book) -> Page {
                 }
             })
             .collect(),
-        step: length(book.step),
+        step: length(course.step),
+        is_counted,
         by_state: over_time(
             "Answers seen, by state, over time",
-            &book.moments,
+            &course.moments,
             &Exposure::ALL.map(|state| (state.as_str(), state_class(state).trim_start_matches("f-"))),
             |moment| &moment.states,
         ),
         by_severity: over_time(
             "Answers seen, by severity, over time",
-            &book.moments,
+            &course.moments,
             &Severity::ALL
                 .map(|severity| (severity.as_str(), severity_class(severity).trim_start_matches("f-"))),
             |moment| &moment.severities,

@@ -77,8 +77,7 @@ fn seen(snapshot: &dyn Snapshot) -> Result<Seen, StoreError> {
     let everything = ask::latest(nightlatch_query::Expr::All);
     let all = snapshot.facet(&everything, Field::Owner, OWNERS_MAX)?;
     let open = snapshot.facet(&ask::latest(ask::open()), Field::Owner, OWNERS_MAX)?;
-    let mut seen =
-        Seen { hosts: snapshot.distinct_hosts(&everything)?, without_owner: all.missing, ..Seen::default() };
+    let mut seen = Seen { without_owner: all.missing, ..Seen::default() };
     for bucket in all.buckets {
         seen.doors.insert(bucket.value, (bucket.count, 0));
     }
@@ -89,7 +88,10 @@ fn seen(snapshot: &dyn Snapshot) -> Result<Seen, StoreError> {
 }
 
 async fn scope(State(web): State<Web>, visit: Visit) -> Result<Response, Fault> {
-    let seen = web.app.ask(seen).await.map_err(|error| visit.fault(error))?;
+    let book =
+        web.shelf.clone().book(web.app.clone(), visit.now).await.map_err(|error| visit.fault(error))?;
+    let mut seen = web.app.ask(seen).await.map_err(|error| visit.fault(error))?;
+    seen.hosts = book.hosts;
     Ok(show(&page(&visit, &web.app.scope(), &seen)))
 }
 

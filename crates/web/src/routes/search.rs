@@ -2,6 +2,8 @@
 
 mod export;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use askama::Template;
 use axum::{
     Router,
@@ -9,9 +11,9 @@ use axum::{
     response::Response,
     routing::get,
 };
-use nightlatch_asset::Field;
+use nightlatch_asset::{Field, Record, Timestamp};
 use nightlatch_query::{Expr, Parsed, QueryError, parse, print};
-use nightlatch_store::{Facet, Selection, Snapshot, Sort, StoreError, View};
+use nightlatch_store::{Facet, Selection, Snapshot, Sort, Status, StoreError, View};
 use serde::Deserialize;
 
 use crate::{
@@ -212,27 +214,31 @@ async fn search(State(web): State<Web>, visit: Visit, Query(asked): Query<Asked>
     let who = visit.caller.key.id.clone();
     let question = format!("page {} {:?} {}", asked.sort().0, selection.view, page.query);
     let snapshot = web.app.walk(&who, &question, number == 1);
-    let now = visit.now;
-    let answer = {
-        let asked = asked.clone();
-        let query = page.query.clone();
-        web.app
-            .ask_of(snapshot, move |snapshot| found(snapshot, &selection, sort, number, &asked, &query, now))
-            .await
-    };
-    page.found = answer.map_err(|error| visit.fault(error))?;
+    let everything = web.everything.clone();
+    let answered = web.app.ask_of(snapshot, move |snapshot| match (&selection.expr, number) {
+        (Expr::All, 1) => everything.answer(snapshot, selection.view, sort),
+        _ => answer(snapshot, &selection, sort, number).map(Arc::new),
+    });
+    let answer = answered.await.map_err(|error| visit.fault(error))?;
+    page.found = found(&answer, number, &asked, &page.query, visit.now);
     Ok(show(&page))
 }
 
-fn found(
+/// What a question has for an answer, before it is put into words for somebody.
+#[derive(Clone, Debug)]
+struct Answer {
+    total: u64,
+    hosts: u64,
+    hits: Vec<Record>,
+    facets: Vec<(Field, &'static str, Facet)>,
+}
+
+fn answer(
     snapshot: &dyn Snapshot,
     selection: &Selection,
     sort: Sort,
     number: usize,
-    asked: &Asked,
-    query: &str,
-    now: nightlatch_asset::Timestamp,
-) -> Result<Found, StoreError> {
+) -> Result<Answer, StoreError> {
     // The rows on this thread, the facets beside them: a page is as fast as the slower of both.
     let (rows, facets) = std::thread::scope(|scope| {
         let facets = scope.spawn(|| {
@@ -258,14 +264,44 @@ fn found(
     if sort == Sort::Severity {
         nightlatch_report::worst_first(&mut hits);
     }
-    let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_HITS);
+    Ok(Answer { total, hosts, hits, facets: facets? })
+}
+
+/// Answers to the one question that everybody asks and that costs most: everything. Each as long as the store holds
+/// what it held.
+#[derive(Debug, Default)]
+pub(crate) struct Everything(Mutex<Vec<(Status, View, Sort, Arc<Answer>)>>);
+
+/// Answers that are kept: two views, four orders.
+const KEPT_MAX: usize = 8;
+
+impl Everything {
+    fn answer(&self, snapshot: &dyn Snapshot, view: View, sort: Sort) -> Result<Arc<Answer>, StoreError> {
+        let status = snapshot.status()?;
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().iter().find(|k| (&k.0, k.1, k.2) == (&status, view, sort)).map(|k| k.3.clone());
+        if let Some(answer) = known {
+            return Ok(answer);
+        }
+        let counted = Arc::new(answer(snapshot, &Selection { expr: Expr::All, view }, sort, 1)?);
+        let mut kept = kept();
+        kept.retain(|k| k.0 == status && (k.1, k.2) != (view, sort));
+        kept.truncate(KEPT_MAX - 1);
+        kept.push((status, view, sort, counted.clone()));
+        Ok(counted)
+    }
+}
+
+fn found(answer: &Answer, number: usize, asked: &Asked, query: &str, now: Timestamp) -> Found {
+    let pages = usize::try_from(answer.total).unwrap_or(usize::MAX).div_ceil(PAGE_HITS);
     let last = pages.clamp(1, PAGES_MAX);
-    Ok(Found {
-        total: thousands(total),
-        none: total == 0,
-        hosts: thousands(hosts),
-        hits: hits.iter().map(|record| Hit::of(record, now)).collect(),
-        facets: facets?
+    Found {
+        total: thousands(answer.total),
+        none: answer.total == 0,
+        hosts: thousands(answer.hosts),
+        hits: answer.hits.iter().map(|record| Hit::of(record, now)).collect(),
+        facets: answer
+            .facets
             .iter()
             .filter_map(|(field, title, facet)| facet_box(*field, title, facet, asked, query))
             .collect(),
@@ -273,7 +309,7 @@ fn found(
         last,
         earlier: (number > 1).then(|| asked.turned(query, number - 1)),
         later: (number < last).then(|| asked.turned(query, number + 1)),
-    })
+    }
 }
 
 fn facet_box(

@@ -64,11 +64,14 @@ impl Drop for Driver {
 /// Runs `work` at a desk, and closes the browser afterwards.
 pub(crate) fn at_desk(observations: &[Observation], work: impl AsyncFnOnce(&Desk)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let desk = Desk::open(observations).await;
-        work(&desk).await;
-        desk.client.clone().close().await.unwrap();
-    });
+    let desk = runtime.block_on(Desk::open(observations));
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(work(&desk))));
+    // Also when the test failed: a browser that nobody closes lives on.
+    let closed = runtime.block_on(desk.client.clone().close());
+    if let Err(panicked) = done {
+        std::panic::resume_unwind(panicked);
+    }
+    closed.unwrap();
 }
 
 impl Desk {

@@ -63,7 +63,9 @@ pub(crate) fn town() -> Vec<Observation> {
     let severities = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     (0..60usize)
         .map(|at| {
-            let mut seen = docker(&format!("192.0.2.{}", at + 1));
+            // The longest address there is, once.
+            let long = "2001:db8:1234:5678:9abc:def0:1234:5678".to_owned();
+            let mut seen = docker(&if at == 59 { long } else { format!("192.0.2.{}", at + 1) });
             let state = at % 5;
             seen.verdict.product = Some(products[at % products.len()].into());
             seen.verdict.exposure = Exposure::ALL[state];
