@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod facet;
+mod intake;
 mod members;
 mod own;
 mod params;
@@ -16,6 +17,7 @@ mod shodan;
 mod stream;
 mod trouble;
 
+pub use intake::take_in;
 pub use own::openapi;
 pub use params::Params;
 pub use saved_query::SavedQuery;

@@ -45,6 +45,9 @@ fn schemathesis_finds_nothing() {
     // A run over whatever it thinks of would scan this machine: what a run needs is tested elsewhere.
     let paths = document["paths"].as_object_mut().unwrap();
     paths["/api/v1/runs"].as_object_mut().unwrap().remove("post");
+    // Wrong keys lock their sender out, which is tested elsewhere: it is told of no key, and sends the one it is given.
+    document.as_object_mut().unwrap().remove("security");
+    document["components"].as_object_mut().unwrap().remove("securitySchemes");
     let description = estate.path("openapi.json");
     fs::write(&description, document.to_string()).unwrap();
     let mut command = Command::new(schemathesis());

@@ -18,7 +18,9 @@ pub(crate) use notifier::{
     add as add_notifier, find as find_notifier, find_own as find_own_notifier, forget as forget_notifier,
     read_provider, seen as seen_notifiers,
 };
+pub(crate) use scan::read as read_ips;
 pub(crate) use trigger::read_one as read_trigger;
+pub(crate) use words::read as read_tokens;
 
 use std::sync::Arc;
 

@@ -121,6 +121,11 @@ impl Asked {
     }
 }
 
+/// Reads `ips` and gives the number of addresses.
+pub(crate) fn read(ips: &str) -> Result<u64, Trouble> {
+    Ok(Asked::of(ips)?.size)
+}
+
 fn few(count: usize) -> Result<(), Trouble> {
     match count > TARGETS_MAX {
         true => Err(Trouble::bad_value("ips", format!("names more than {TARGETS_MAX} targets"))),

@@ -100,6 +100,11 @@ fn terms(query: &str) -> impl Iterator<Item = &str> {
         .filter(|term| !term.is_empty())
 }
 
+/// Takes a query apart and gives the number of its filters.
+pub(crate) fn read(query: &str, now: Timestamp) -> usize {
+    Tokens::of(query, now).filters.len()
+}
+
 pub(super) async fn tokens(_: Caller, params: Params) -> Reply {
     answer::json(&Tokens::of(params.required("query")?, Timestamp::now()))
 }

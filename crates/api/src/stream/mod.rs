@@ -56,6 +56,20 @@ pub(crate) fn router() -> Router<Arc<Api>> {
         .route("/shodan/alert/{id}", get(alert))
 }
 
+/// Reads a list as each kind of stream does; the first that refuses it says why.
+pub(crate) fn read_list(list: &str) -> Result<(), Trouble> {
+    for filter in [
+        Filter::ports(list),
+        Filter::asn(list),
+        Filter::countries(list),
+        Filter::tags(list),
+        Filter::vulns(list),
+    ] {
+        filter?;
+    }
+    Ok(())
+}
+
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Manner {
