@@ -128,7 +128,7 @@ async fn rounds<F>(
             result = work() => match result {
                 Ok(()) => failures = 0,
                 Err(error) => {
-                    if failures % SAY_EVERY == 0 {
+                    if failures.is_multiple_of(SAY_EVERY) {
                         tracing::error!(error = %error, "{failed}");
                     }
                     failures = failures.wrapping_add(1);

@@ -1,5 +1,7 @@
 //! From a run to a message: recorded servers on loopback, scanned by runs of the server, with real files as receivers.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use std::{
     fs,
     net::SocketAddr,

@@ -298,7 +298,7 @@ mod tests {
         let spec = KeySpec { label: "laptop".into(), role: Role::Operator, ..KeySpec::default() };
         let made = control.create_key(&spec, now()).unwrap();
         assert_eq!(control.verify_key(&made.text).unwrap().as_ref(), Some(&made.key));
-        assert_eq!(control.keys().unwrap(), [made.key.clone()]);
+        assert_eq!(control.keys().unwrap(), std::slice::from_ref(&made.key));
         let (head, secret) = made.text.rsplit_once('_').unwrap();
         let mut other = secret.to_owned();
         other.replace_range(0..1, if secret.starts_with('a') { "b" } else { "a" });
