@@ -11,7 +11,7 @@ pub(crate) fn need(caller: &Caller, role: Role) -> Result<(), Trouble> {
     if caller.may(role) {
         return Ok(());
     }
-    Err(Trouble::forbidden(format!("this key is a {}'s; this takes the role {role}", caller.key.role)))
+    Err(Trouble::forbidden(format!("this takes the role {role}; the key has the role {}", caller.key.role)))
 }
 
 /// Whether the caller may see and change what belongs to `owner`; an admin may all.

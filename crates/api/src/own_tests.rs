@@ -167,6 +167,45 @@ async fn an_export_is_what_the_banner_reader_reads() {
 }
 
 #[tokio::test]
+async fn those_who_export_slowly_leave_room_for_others() {
+    // More than fits into the queue of one export, compressed.
+    let noise = |number: u64| {
+        let mut draw = nightlatch_store::synthetic::Draw::of(&[number]);
+        (0..2000).map(|_| format!("{:016x}", draw.next_u64())).collect::<String>()
+    };
+    let book: Vec<_> = nightlatch_store::synthetic::observations_of(7, 120, 120)
+        .zip(0..)
+        .map(|(mut seen, number)| {
+            seen.data = noise(number).into();
+            seen
+        })
+        .collect();
+    let house = House::with(&book);
+    let mut slow = Vec::new();
+    loop {
+        let request = house.request(Role::Viewer, "GET", "/api/v1/observations/export?query=history:true");
+        let response = tower::ServiceExt::oneshot(house.router.clone(), request.body(Body::empty()).unwrap());
+        let response = response.await.unwrap();
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            assert!(response.headers().contains_key(header::RETRY_AFTER));
+            break;
+        }
+        slow.push(response);
+        assert!(slow.len() < 100, "exports are without bound");
+    }
+    assert_eq!(house.get("/api/v1/observations/count").await.status, StatusCode::OK);
+    drop(slow);
+    // Their threads see that nobody takes anything any more.
+    for _ in 0..100 {
+        if house.ask(Role::Viewer, "GET", "/api/v1/reports/landscape").await.status == StatusCode::OK {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the room was never given back");
+}
+
+#[tokio::test]
 async fn alerts_notifiers_and_queries_are_made_and_forgotten() {
     let house = House::ordinary();
     let post = |path: &'static str, body: Value| {

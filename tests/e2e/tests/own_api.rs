@@ -3,7 +3,7 @@
 //! Needs schemathesis from PyPI, which `./test` installs beside the interpreter in `NIGHTLATCH_PYTHON`. Run by `./test`
 //! with `--ignored`; without it the test fails.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test, also in the functions around it")]
+#![expect(clippy::panic, reason = "a test, also in the functions around it")]
 
 use std::{fs, path::PathBuf, process::Command};
 

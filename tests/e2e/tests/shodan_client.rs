@@ -106,10 +106,10 @@ fn record(number: u32) -> Record {
         "time": format!("2026-0{}-{:02}T10:{:02}:{:02}.5Z", 6 + number % 3, 1 + number % 28, number % 60, high % 60),
         "data": format!("HTTP/1.1 200 OK\r\nServer: nginx\r\nX-Number: {number}"),
         "hostnames": [format!("h{number}.example.com")], "domains": ["example.com"],
-        "place": {"country_code": if number % 3 == 0 { "DE" } else { "FR" }, "country_name": "Somewhere", "city": "Town"},
+        "place": {"country_code": if number.is_multiple_of(3) { "DE" } else { "FR" }, "country_name": "Somewhere", "city": "Town"},
         "network": {"asn": 64_496 + number % 4, "org": "Example Corp"},
         "verdict": {
-            "product": if number % 2 == 0 { "Kubernetes" } else { "etcd" }, "version": "1.20.0",
+            "product": if number.is_multiple_of(2) { "Kubernetes" } else { "etcd" }, "version": "1.20.0",
             "exposure": "readable", "severity": "high", "confidence": "high", "why": "it says so"
         },
         "tags": ["database"],

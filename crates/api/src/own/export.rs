@@ -30,8 +30,6 @@ use crate::{
 /// Pieces that wait for a slow client, and bytes of a piece.
 const QUEUE_PIECES: usize = 8;
 const PIECE_BYTES: usize = 64 * 1024;
-/// Records that any key may export at once, whatever its limit of results: it is for downloads.
-const UNLIMITED: Option<u64> = None;
 
 /// The banners of a query: `*.json.gz`, as the `shodan` command line reads it.
 #[utoipa::path(get, path = "/api/v1/observations/export", tag = "observations", params(
@@ -41,7 +39,7 @@ pub(super) async fn export(State(api): State<Arc<Api>>, caller: Caller, params: 
     params.only(&["query"])?;
     let selection = selection(&params)?;
     // A key with a limit of its own gets no more this way, and never silently less.
-    if let Some(most) = caller.key.results_max.map(u64::from).or(UNLIMITED) {
+    if let Some(most) = caller.key.results_max.map(u64::from) {
         let wanted = selection.clone();
         let total = api.app.ask(move |snapshot| snapshot.count(&wanted)).await?;
         if total > most {

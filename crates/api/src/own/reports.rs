@@ -55,10 +55,11 @@ fn about(params: &Params) -> About {
     ("format" = Option<String>, Query, description = "json, csv or markdown."),
 ), responses((status = 200, description = "The report.", content(
     (Object = "application/json"), (String = "text/csv"), (String = "text/markdown")))))]
-pub(super) async fn owners(State(api): State<Arc<Api>>, _: Caller, params: Params) -> Reply {
+pub(super) async fn owners(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Reply {
     params.only(&["query", "owner", "format"])?;
     let (selection, format) = (selection(&params)?, word(&params, "format", &OF_OWNERS)?);
     let only = params.text("owner").filter(|owner| !owner.is_empty()).map(Text::from);
+    let _place = api.exports.take(&caller.key.id)?;
     let reports = api
         .app
         .ask(move |snapshot| {
@@ -89,9 +90,10 @@ pub(super) async fn owners(State(api): State<Arc<Api>>, _: Caller, params: Param
     ("format" = Option<String>, Query, description = "json or markdown."),
 ), responses((status = 200, description = "The report.", content(
     (Object = "application/json"), (String = "text/markdown")))))]
-pub(super) async fn landscape(State(api): State<Arc<Api>>, _: Caller, params: Params) -> Reply {
+pub(super) async fn landscape(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Reply {
     params.only(&["query", "format"])?;
     let (selection, format) = (selection(&params)?, word(&params, "format", &OF_LANDSCAPE)?);
+    let _place = api.exports.take(&caller.key.id)?;
     let seen = api
         .app
         .ask(move |snapshot| {

@@ -25,8 +25,7 @@ use crate::{
 struct Asked {
     name: Option<String>,
     filters: Option<AskedFilters>,
-    #[serde(default)]
-    expires: u64,
+    expires: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,7 +117,7 @@ pub(super) async fn create(State(api): State<Arc<Api>>, caller: Caller, request:
                 id: new_id()?,
                 name: Text::new(asked.name.ok_or_else(|| Trouble::bad_value("name", "is required"))?),
                 created: now,
-                expires: asked.expires,
+                expires: asked.expires.unwrap_or(0),
                 networks: filters.ip.map(Networks::read).transpose()?.unwrap_or_default(),
                 query: filters.query,
                 triggers: Default::default(),
@@ -147,6 +146,9 @@ pub(super) async fn edit(
             let alert = change(app, &who, &id, now, |alert| {
                 if let Some(name) = asked.name {
                     alert.name = Text::new(name);
+                }
+                if let Some(expires) = asked.expires {
+                    alert.expires = expires;
                 }
                 if let Some(filters) = asked.filters {
                     if let Some(networks) = filters.ip {
