@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::Timestamp;
-use nightlatch_app::{App, Archive, Background, Parts, private};
+use nightlatch_app::{App, Archive, Background, OnlyServer, Parts, private};
 use nightlatch_control::{Control, KeySpec, Role};
 use nightlatch_gate::{Gate, LogFormat};
 use nightlatch_scope::Scope;
@@ -88,6 +88,8 @@ impl Serve {
 pub(super) struct Ready {
     app: Arc<App>,
     gate: Arc<Gate>,
+    /// Kept for as long as it serves.
+    _only: OnlyServer,
 }
 
 impl Ready {
@@ -96,6 +98,7 @@ impl Ready {
         let catalogue = catalogue::embedded()?;
         let channels = super::config::check(&config, &scope, &catalogue)?;
         let enricher = config.enricher()?;
+        let only = OnlyServer::take(data).map_err(|error| Failure::from_error(Exit::World, &error))?;
         let control = Control::open(data)?;
         let mut watch = config.watch;
         watch.public_url = config.server.public_url.clone();
@@ -111,7 +114,7 @@ impl Ready {
         let app = App::open(parts).map_err(|error| Failure::from_error(Exit::World, &error))?;
         let gate = Gate::new(app.clone(), config.server)
             .map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-        Ok(Self { app, gate })
+        Ok(Self { app, gate, _only: only })
     }
 
     /// Listens until it is told to stop.

@@ -241,3 +241,31 @@ fn a_broken_folder_of_a_run_hinders_nothing() {
     std::thread::sleep(Duration::from_secs(2));
     assert!(!console.log().contains("\"ERROR\""), "{}", console.log());
 }
+
+#[test]
+fn told_to_stop_at_any_moment_after_it_listens_it_stops_gracefully() {
+    let estate = Estate::new();
+    for wait in [0, 0, 0, 1, 3, 10, 30, 100, 300] {
+        let console = estate.serve();
+        std::thread::sleep(Duration::from_millis(wait));
+        let ended = console.terminate();
+        assert!(ended.success(), "after {wait} ms: {ended:?}");
+    }
+}
+
+#[test]
+fn two_servers_never_work_on_one_directory() {
+    let estate = Estate::new();
+    let console = estate.serve();
+    let (code, said) = estate.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains(&format!("(process {})", console.process())), "{said}");
+    assert_eq!(console.get("/api-info").status, 200, "the first goes on");
+    console.kill();
+    let console = estate.serve();
+    assert_eq!(
+        console.get("/api-info").status,
+        200,
+        "a killed server leaves nothing behind that is in the way"
+    );
+}
