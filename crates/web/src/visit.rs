@@ -28,7 +28,7 @@ pub(crate) struct Visit {
 }
 
 /// What a change says on the page that follows it: words of ours behind a short name in the address.
-const SAID: [(&str, &str); 10] = [
+const SAID: [(&str, &str); 11] = [
     ("saved", "Saved."),
     ("deleted", "Deleted."),
     ("started", "The run was started."),
@@ -38,6 +38,7 @@ const SAID: [(&str, &str); 10] = [
     ("retried", "The delivery will be tried again."),
     ("paused", "Paused."),
     ("running", "Switched on."),
+    ("ignored", "The service will be passed over."),
     ("unignored", "The service will be told of again."),
 ];
 

@@ -37,6 +37,7 @@ pub(crate) fn router() -> Router<Web> {
         .route("/alerts/delete", post(edit::delete))
         .route("/alerts/test", post(test))
         .route("/alerts/retry", post(retry))
+        .route("/alerts/ignore", post(edit::ignore))
         .route("/alerts/unignore", post(edit::unignore))
         .route("/alerts/edit/{id}", get(edit::edit))
         .route("/alerts/notifiers/new", get(notifiers::new))

@@ -270,7 +270,16 @@ fn answer(
 /// Answers to the one question that everybody asks and that costs most: everything. Each as long as the store holds
 /// what it held.
 #[derive(Debug, Default)]
-pub(crate) struct Everything(Mutex<Vec<(Status, View, Sort, Arc<Answer>)>>);
+pub(crate) struct Everything(Mutex<Vec<Kept>>);
+
+/// One of them: what the store held, how it was asked, and the answer.
+#[derive(Debug)]
+struct Kept {
+    status: Status,
+    view: View,
+    sort: Sort,
+    answer: Arc<Answer>,
+}
 
 /// Answers that are kept: two views, four orders.
 const KEPT_MAX: usize = 8;
@@ -279,15 +288,16 @@ impl Everything {
     fn answer(&self, snapshot: &dyn Snapshot, view: View, sort: Sort) -> Result<Arc<Answer>, StoreError> {
         let status = snapshot.status()?;
         let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept().iter().find(|k| (&k.0, k.1, k.2) == (&status, view, sort)).map(|k| k.3.clone());
+        let same = |kept: &Kept| (&kept.status, kept.view, kept.sort) == (&status, view, sort);
+        let known = kept().iter().find(|kept| same(kept)).map(|kept| kept.answer.clone());
         if let Some(answer) = known {
             return Ok(answer);
         }
         let counted = Arc::new(answer(snapshot, &Selection { expr: Expr::All, view }, sort, 1)?);
         let mut kept = kept();
-        kept.retain(|k| k.0 == status && (k.1, k.2) != (view, sort));
+        kept.retain(|kept| kept.status == status && !same(kept));
         kept.truncate(KEPT_MAX - 1);
-        kept.push((status, view, sort, counted.clone()));
+        kept.push(Kept { status: status.clone(), view, sort, answer: counted.clone() });
         Ok(counted)
     }
 }

@@ -282,6 +282,17 @@ async fn an_alert_lives_and_dies() {
     assert!(!page.contains("secret-path"), "secrets are not shown");
     let id = made.id.to_string();
     markup::check(&house.get(&format!("/alerts/edit/{id}")).await.body);
+    let service = [("id", id.as_str()), ("trigger", "exposed"), ("ip", "::ffff:192.0.2.7"), ("port", "6443")];
+    let ignored = house.post("/alerts/ignore", &service).await;
+    assert_eq!(ignored.location, format!("/alerts/edit/{id}?said=ignored"));
+    let page = house.get(&format!("/alerts/edit/{id}")).await.body;
+    markup::check(&page);
+    assert!(page.contains("192.0.2.7 6443"));
+    let wrong = [("id", id.as_str()), ("trigger", "exposed"), ("ip", "x")];
+    assert_eq!(house.post("/alerts/ignore", &wrong).await.status, StatusCode::BAD_REQUEST);
+    let service = [("id", id.as_str()), ("trigger", "exposed"), ("ip", "192.0.2.7"), ("port", "6443")];
+    assert_eq!(house.post("/alerts/unignore", &service).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(house.post("/alerts/unignore", &service).await.status, StatusCode::NOT_FOUND);
     let changed =
         [("id", id.as_str()), ("name", "Shop"), ("query", "port:443"), ("trigger", "any"), ("days", "30")];
     house.post("/alerts/save", &changed).await;
@@ -308,7 +319,9 @@ async fn an_alert_lives_and_dies() {
     assert_eq!(house.post("/alerts/delete", &[("id", &id)]).await.status, StatusCode::NOT_FOUND);
     let actions: Vec<String> =
         house.app.control().audit_log(0, 20).unwrap().into_iter().map(|entry| entry.action).collect();
-    assert_eq!(actions, ["alert.delete", "alert.edit", "alert.create", "notifier.create"]);
+    let expected =
+        ["alert.delete", "alert.edit", "alert.unignore", "alert.ignore", "alert.create", "notifier.create"];
+    assert_eq!(actions, expected);
 }
 
 #[tokio::test]

@@ -161,6 +161,42 @@ fn every_page_fits_a_narrow_screen() {
     every_page_in(&[NARROW, NARROW_DARK]);
 }
 
+/// Asks for every address that the page links to here, each path at most three times, and tells what is not there.
+const LINKS: &str = r#"
+const bad = [];
+for (const one of document.querySelectorAll("a[href]")) {
+  const url = new URL(one instanceof SVGElement ? one.href.baseVal : one.href, location);
+  const path = url.pathname.replace(/\/(host|runs)\/.*/, "/$1/");
+  if (url.origin !== location.origin || url.pathname + url.search === location.pathname + location.search) continue;
+  const known = JSON.parse(sessionStorage.getItem(path) ?? "[]");
+  if (known.length >= 3 || known.includes(url.search)) continue;
+  sessionStorage.setItem(path, JSON.stringify([...known, url.search]));
+  const answer = await fetch(url);
+  if (!answer.ok || answer.redirected) bad.push(`${answer.status} ${url}`);
+  if (url.hash && answer.headers.get("content-type").startsWith("text/html")) {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!page.getElementById(url.hash.slice(1))) bad.push(`no ${url.hash} in ${url.pathname}`);
+  } else { await answer.body.cancel(); }
+}
+return bad;
+"#;
+
+#[test]
+fn every_link_leads_somewhere() {
+    at_desk(&seen::town(), async |desk| {
+        desk.log_in().await;
+        let mut wrong = Vec::new();
+        for path in PAGES {
+            desk.goto(path).await;
+            let found = desk.ask(&format!("return (async () => {{ {LINKS} }})()")).await;
+            wrong.extend(list(&found).into_iter().map(|one| format!("{path}: {one}")));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let paths = desk.ask("return sessionStorage.length").await;
+        assert!(paths.as_u64().unwrap() > 20, "only {paths} paths were followed");
+    });
+}
+
 #[test]
 fn the_switch_of_colours_works_without_script_and_wins_over_the_system() {
     at_desk(&[], async |desk| {

@@ -1,11 +1,14 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
     response::Response,
 };
-use nightlatch_alert::{AddressRange, Alert, AlertId, Notifier, Trigger, TriggerSetting};
+use nightlatch_alert::{AddressRange, Alert, AlertId, Ignore, Notifier, Trigger, TriggerSetting};
 use nightlatch_control::Role;
 use serde::Deserialize;
 
@@ -243,6 +246,35 @@ pub(super) async fn delete(State(web): State<Web>, change: Change) -> Result<Res
     if found { Ok(done("/alerts", "deleted")) } else { Err(Fault::unknown(&change.visit, "alert", id)) }
 }
 
+/// Silences one trigger of an alert about one service.
+pub(super) async fn ignore(State(web): State<Web>, change: Change) -> Result<Response, Fault> {
+    change.visit.must(Role::Analyst)?;
+    let id = change.one("id").to_owned();
+    let trigger: Trigger = change.one("trigger").parse().map_err(|_| change.wrong("choose a trigger"))?;
+    let ip: IpAddr =
+        change.one("ip").parse().map_err(|_| change.wrong("an ignored service has one address"))?;
+    let port: u16 =
+        change.one("port").parse().map_err(|_| change.wrong("an ignored service has one port"))?;
+    let now = change.now();
+    let entry = change.entry("alert.ignore", &format!("{id} {trigger} {ip} {port}"), "ok");
+    let (wanted, ip) = (id.clone(), ip.to_canonical());
+    let found = web
+        .control(&change.visit, move |control| {
+            let changed = control.change::<Alert, _>(&wanted, now, |alert| {
+                alert.ignore(trigger, Ignore { ip, port, vulns: BTreeSet::new() });
+                alert.check(now).map_err(|error| error.to_string())
+            })?;
+            control.audit(&entry)?;
+            Ok(changed)
+        })
+        .await?;
+    match found {
+        Some(Ok(())) => Ok(done(&format!("/alerts/edit/{}", crate::link::segment(&id)), "ignored")),
+        Some(Err(wrong)) => Err(change.wrong(wrong)),
+        None => Err(Fault::unknown(&change.visit, "alert", id)),
+    }
+}
+
 pub(super) async fn unignore(State(web): State<Web>, change: Change) -> Result<Response, Fault> {
     change.visit.must(Role::Analyst)?;
     let id = change.one("id").to_owned();
@@ -256,7 +288,9 @@ pub(super) async fn unignore(State(web): State<Web>, change: Change) -> Result<R
         .control(&change.visit, move |control| {
             let found =
                 control.change::<Alert, _>(&wanted, now, |alert| alert.unignore(trigger, ip, port))?;
-            control.audit(&entry)?;
+            if found == Some(true) {
+                control.audit(&entry)?;
+            }
             Ok(found)
         })
         .await?;
