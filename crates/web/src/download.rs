@@ -14,14 +14,27 @@ use axum::{
     response::Response,
 };
 use hyper::body::Frame;
+use nightlatch_app::AppError;
 use nightlatch_asset::Record;
 use nightlatch_store::{Selection, Snapshot};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::{Web, fault::Fault, visit::Visit};
 
 /// Bytes that are sent at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks that wait for a slow reader; then the writer waits.
 const CHUNKS_WAITING: usize = 4;
+
+/// Files that are written at a time, by all together; each keeps a thread busy.
+pub(crate) const DOWNLOADS_AT_ONCE: usize = 6;
+
+impl Web {
+    /// Room for one more file.
+    pub(crate) fn slot(&self, visit: &Visit) -> Result<OwnedSemaphorePermit, Fault> {
+        self.downloads.clone().try_acquire_owned().map_err(|_| visit.fault(AppError::Busy))
+    }
+}
 
 /// What a browser does with a file.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +46,10 @@ pub(crate) enum Show<'n> {
 }
 
 /// A file that `write` writes on a thread of its own.
+///
+/// - `slot`: from [`Web::slot`]; given back when the file is written, or nobody reads it any more.
 pub(crate) fn download(
+    slot: OwnedSemaphorePermit,
     kind: &'static str,
     show: Show<'_>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
@@ -42,8 +58,13 @@ pub(crate) fn download(
     tokio::task::spawn_blocking(move || {
         let failed = sender.clone();
         let mut pipe = io::BufWriter::with_capacity(CHUNK_BYTES, Pipe(sender));
-        if let Err(error) = write(&mut pipe).and_then(|()| pipe.flush()) {
-            tracing::warn!(error = %nightlatch_untrusted::log_field(&error.to_string()), "a download broke off");
+        let written = write(&mut pipe).and_then(|()| pipe.flush());
+        drop(slot);
+        if let Err(error) = written {
+            // Who goes away early is no failure of ours.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                tracing::warn!(error = %nightlatch_untrusted::log_field(&error.to_string()), "a download broke off");
+            }
             // The reader learns that the file is not whole: the transfer breaks off. It may be gone as well.
             let _ = failed.blocking_send(Err(error));
         }

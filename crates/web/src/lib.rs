@@ -41,6 +41,7 @@ pub(crate) struct Web {
     pub(crate) app: Arc<App>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) everything: Arc<routes::Everything>,
+    pub(crate) downloads: Arc<tokio::sync::Semaphore>,
 }
 
 /// The whole skin: pages behind a session; the way in and what pages load, for anybody.
@@ -54,7 +55,8 @@ pub fn router(app: Arc<App>, gate: &Arc<Gate>) -> Router {
 
 /// The pages. Each wants a [`Caller`](nightlatch_gate::Caller) in its request, and sends who has none to `/login`.
 pub(crate) fn pages(app: Arc<App>, shelf: Arc<Shelf>) -> Router {
-    routes::router().with_state(Web { app, shelf, everything: Arc::default() })
+    let downloads = Arc::new(tokio::sync::Semaphore::new(download::DOWNLOADS_AT_ONCE));
+    routes::router().with_state(Web { app, shelf, everything: Arc::default(), downloads })
 }
 
 /// What pages load.

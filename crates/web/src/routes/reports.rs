@@ -164,7 +164,7 @@ async fn of_owner(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Fault> {
     let (selection, about) = wanted.selection(&visit)?;
-    let (snapshot, style) = (web.app.snapshot(), wanted.style());
+    let (slot, snapshot, style) = (web.slot(&visit)?, web.app.snapshot(), wanted.style());
     let owner = wanted.owner.clone();
     let collect = move || -> std::io::Result<_> {
         let mut reports = OwnerReports::new();
@@ -178,16 +178,16 @@ async fn of_owner(
         Ok(reports.finish())
     };
     Ok(match format.as_str() {
-        "html" => download("text/html; charset=utf-8", wanted.show("owner.html"), move |out| {
+        "html" => download(slot, "text/html; charset=utf-8", wanted.show("owner.html"), move |out| {
             owner::html(&collect()?, &about, style, out)
         }),
-        "md" => download("text/markdown; charset=utf-8", wanted.show("owner.md"), move |out| {
+        "md" => download(slot, "text/markdown; charset=utf-8", wanted.show("owner.md"), move |out| {
             owner::markdown(&collect()?, &about, out)
         }),
-        "json" => download("application/json", wanted.show("owner.json"), move |out| {
+        "json" => download(slot, "application/json", wanted.show("owner.json"), move |out| {
             owner::json(&collect()?, &about, out)
         }),
-        "csv" => download("text/csv; charset=utf-8", wanted.show("owner.csv"), move |out| {
+        "csv" => download(slot, "text/csv; charset=utf-8", wanted.show("owner.csv"), move |out| {
             owner::csv(&collect()?, out)
         }),
         _ => return Err(Fault::unknown(&visit, "report of owners in the format", cut(&format, 40))),
@@ -201,7 +201,7 @@ async fn of_landscape(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Fault> {
     let (selection, about) = wanted.selection(&visit)?;
-    let (snapshot, style) = (web.app.snapshot(), wanted.style());
+    let (slot, snapshot, style) = (web.slot(&visit)?, web.app.snapshot(), wanted.style());
     let collect = move || -> std::io::Result<_> {
         let mut counted = Landscape::new();
         each(&snapshot, &selection, &mut |record| {
@@ -211,13 +211,13 @@ async fn of_landscape(
         Ok(counted)
     };
     Ok(match format.as_str() {
-        "html" => download("text/html; charset=utf-8", wanted.show("landscape.html"), move |out| {
+        "html" => download(slot, "text/html; charset=utf-8", wanted.show("landscape.html"), move |out| {
             landscape::html(&collect()?, &about, style, out)
         }),
-        "md" => download("text/markdown; charset=utf-8", wanted.show("landscape.md"), move |out| {
+        "md" => download(slot, "text/markdown; charset=utf-8", wanted.show("landscape.md"), move |out| {
             landscape::markdown(&collect()?, &about, out)
         }),
-        "json" => download("application/json", wanted.show("landscape.json"), move |out| {
+        "json" => download(slot, "application/json", wanted.show("landscape.json"), move |out| {
             landscape::json(&collect()?, &about, out)
         }),
         _ => return Err(Fault::unknown(&visit, "landscape in the format", cut(&format, 40))),
@@ -232,17 +232,17 @@ async fn for_tools(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Fault> {
     let (selection, about) = wanted.selection(&visit)?;
-    let snapshot = web.app.snapshot();
+    let (slot, snapshot) = (web.slot(&visit)?, web.app.snapshot());
     Ok(match format.as_str() {
-        "sarif" => download("application/sarif+json", Show::As("nightlatch.sarif"), move |out| {
+        "sarif" => download(slot, "application/sarif+json", Show::As("nightlatch.sarif"), move |out| {
             let mut log = Sarif::new(out)?;
             each(&snapshot, &selection, &mut |record| log.write(record))?;
             log.finish(about.generated).map(drop)
         }),
-        "ecs" => download("application/x-ndjson", Show::As("nightlatch-ecs.ndjson"), move |out| {
+        "ecs" => download(slot, "application/x-ndjson", Show::As("nightlatch-ecs.ndjson"), move |out| {
             each(&snapshot, &selection, &mut |record| ecs(record, out))
         }),
-        "cef" => download("text/plain; charset=utf-8", Show::As("nightlatch.cef"), move |out| {
+        "cef" => download(slot, "text/plain; charset=utf-8", Show::As("nightlatch.cef"), move |out| {
             each(&snapshot, &selection, &mut |record| cef(record, out))
         }),
         _ => return Err(Fault::unknown(&visit, "format", cut(&format, 40))),
@@ -259,9 +259,9 @@ async fn shadowserver(
         return Err(Fault::unknown(&visit, "type of report", cut(&wanted.kind, 60)));
     };
     let (selection, about) = wanted.selection(&visit)?;
-    let snapshot = web.app.snapshot();
+    let (slot, snapshot) = (web.slot(&visit)?, web.app.snapshot());
     let name = format!("{}-{}-nightlatch.csv", crate::words::day(about.generated), kind.file());
-    Ok(download("text/csv; charset=utf-8", Show::As(&name), move |out| {
+    Ok(download(slot, "text/csv; charset=utf-8", Show::As(&name), move |out| {
         let information = matches!(kind, ReportType::Http | ReportType::Ssl);
         let files =
             Shadowserver::new(about.generated, "nightlatch", Split::None).with_information(information);

@@ -189,6 +189,30 @@ async fn exports_and_reports_are_whole_files() {
 }
 
 #[tokio::test]
+async fn readers_who_do_not_read_leave_room_for_pages() {
+    let house = synthetic_house();
+    let mut open = Vec::new();
+    for expected in [StatusCode::OK; crate::download::DOWNLOADS_AT_ONCE]
+        .into_iter()
+        .chain([StatusCode::SERVICE_UNAVAILABLE])
+    {
+        let mut request =
+            Request::get("/search/export?format=ndjson&view=history").body(Body::empty()).unwrap();
+        request.extensions_mut().insert(caller(Role::Viewer));
+        let response = house.pages.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), expected);
+        open.push(response);
+    }
+    assert_eq!(house.get("/search").await.status, StatusCode::OK);
+    drop(open);
+    let began = std::time::Instant::now();
+    while house.get("/search/export?format=csv").await.status != StatusCode::OK {
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "the room is not given back");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn changes_need_the_token_and_the_role() {
     let house = house(&[]);
     for path in [
