@@ -1,6 +1,8 @@
 //! What the caller may do, and the note of what they did.
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
+use nightlatch_app::Origin;
 use nightlatch_control::{AuditEntry, Role};
 use nightlatch_gate::Caller;
 
@@ -19,7 +21,23 @@ pub(crate) fn owns(caller: &Caller, owner: &str) -> bool {
     caller.key.id == owner || caller.may(Role::Admin)
 }
 
+/// Runs of one key that may be at it or wait.
+const RUNS_MAX: usize = 50;
+/// When to try again.
+const AGAIN_SECONDS: u32 = 30;
+
 impl Api {
+    /// Refuses a further run of a key that has many waiting: each holds a file and its place in the queue.
+    pub(crate) fn room_for_run(&self, caller: &Caller) -> Result<(), Trouble> {
+        let origin = Origin::Key(caller.key.id.clone());
+        let own = self.app.live_runs().iter().filter(|live| live.origin == origin).count();
+        if own < RUNS_MAX {
+            return Ok(());
+        }
+        let why = format!("{own} runs of this key have not ended; wait for them, or stop some");
+        Err(Trouble { retry_after: Some(AGAIN_SECONDS), ..Trouble::new(StatusCode::TOO_MANY_REQUESTS, why) })
+    }
+
     /// Does something to the control database where it may block, and writes down that it was done.
     ///
     /// - `action`: what, such as `alert.create`;

@@ -57,11 +57,12 @@ impl SavedQuery {
         question::selection("query", &self.query, now).map(drop)
     }
 
-    /// Whether `word` is in its title, description, query or tags; upper and lower case alike.
-    pub(crate) fn mentions(&self, word: &str) -> bool {
+    /// Whether all `words`, in lower case, are in its title, description, query or tags.
+    pub(crate) fn mentions(&self, words: &[String]) -> bool {
         let texts = [self.title.raw(), self.description.raw(), &self.query].into_iter();
-        let mut texts = texts.chain(self.tags.iter().map(Text::raw));
-        texts.any(|text| text.to_lowercase().contains(word))
+        let all: Vec<&str> = texts.chain(self.tags.iter().map(Text::raw)).collect();
+        let all = all.join("\n").to_lowercase();
+        words.iter().all(|word| all.contains(word))
     }
 }
 
@@ -144,7 +145,7 @@ mod tests {
         for query in built_in() {
             query.check(query.created).unwrap();
         }
-        assert!(built_in().iter().any(|query| query.mentions("etcd")));
+        assert!(built_in().iter().any(|query| query.mentions(&["etcd".to_owned(), "secrets".to_owned()])));
     }
 
     #[test]

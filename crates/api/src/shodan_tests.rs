@@ -318,3 +318,27 @@ async fn pages_of_a_walk_neither_repeat_nor_skip_while_a_scan_writes() {
     let again = house.get("/shodan/host/search?query=*&page=1").await.json();
     assert!(again["total"].as_u64().unwrap() > 450, "a new walk sees what was written");
 }
+
+#[tokio::test]
+async fn a_key_has_few_scans_waiting() {
+    let house = House::ordinary();
+    // Ports that nobody listens at, on an address of loopback: a run of many is at it for a while, others wait.
+    let mut begun = 0;
+    loop {
+        let answer = house.form(Role::Operator, "/shodan/scan", "ips=127.0.0.0%2F30").await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(
+                answer.headers.contains_key(header::RETRY_AFTER) && answer.error().contains("have not ended")
+            );
+            break;
+        }
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.error());
+        begun += 1;
+        assert!(begun < 1000, "scans are without bound");
+    }
+    // Another key is not held up by it.
+    assert_eq!(house.form(Role::Admin, "/shodan/scan", "ips=127.0.0.1").await.status, StatusCode::OK);
+    for live in house.app.live_runs() {
+        house.app.stop_run(&live.id);
+    }
+}

@@ -158,6 +158,7 @@ pub(super) async fn info(
     responses((status = 202, description = "It is begun.", body = Begun)))]
 pub(super) async fn start(State(api): State<Arc<Api>>, caller: Caller, Json(spec): Json<RunSpec>) -> Reply {
     need(&caller, Role::Operator)?;
+    api.room_for_run(&caller)?;
     let begun = api.app.start_run(&spec, Origin::Key(caller.key.id.clone()), &caller.key.label).await;
     let begun = begun.map_err(Trouble::from);
     let object = begun.as_ref().map_or(String::new(), |id| id.0.clone());

@@ -69,7 +69,7 @@ pub(super) async fn search(State(api): State<Arc<Api>>, _: Caller, params: Param
     let words: Vec<String> =
         params.required("query")?.split_whitespace().take(50).map(str::to_lowercase).collect();
     let mut queries = all(&api).await?;
-    queries.retain(|query| words.iter().all(|word| query.mentions(word)));
+    queries.retain(|query| query.mentions(&words));
     queries.sort_by_key(|query| Reverse(query.created));
     page(&params, &queries)
 }

@@ -167,6 +167,7 @@ fn standing(app: &App, id: &str) -> Result<&'static str, Trouble> {
 }
 
 async fn begin(api: &Api, caller: &Caller, spec: RunSpec, size: u64) -> Result<ScanRequest, Trouble> {
+    api.room_for_run(caller)?;
     let begun = api.app.start_run(&spec, Origin::Key(caller.key.id.clone()), &caller.key.label).await;
     let (who, outcome) = (caller.clone(), begun.map_err(Trouble::from));
     let object = spec.targets.iter().take(5).cloned().collect::<Vec<_>>().join(",");

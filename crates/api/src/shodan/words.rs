@@ -6,6 +6,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use nightlatch_asset::{CATALOGUE, Field, Kind};
 use nightlatch_gate::Caller;
+use nightlatch_query::QUERY_BYTES_MAX;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -55,6 +56,9 @@ impl Tokens {
             Err(error) => vec![query_error(&error, query)],
         };
         let mut tokens = Self { errors, ..Self::default() };
+        if query.len() > QUERY_BYTES_MAX {
+            return tokens;
+        }
         let mut words = Vec::new();
         for term in terms(query) {
             let plain = term.trim_start_matches(['-', '!', '(']).trim_end_matches(')');
@@ -170,5 +174,7 @@ mod tests {
         assert_eq!(several.attributes["ports"], [Value::from(1), 2.into(), 3.into()]);
         let wrong = tokens("contry:DE");
         assert!(wrong.errors[0].contains("did you mean `country`?"), "{:?}", wrong.errors);
+        let many: String = (0..20_000).map(|number| format!("f{number}:1 ")).collect();
+        assert_eq!((tokens(&many).filters.len(), tokens(&many).errors.len()), (0, 1), "not even looked at");
     }
 }
