@@ -8,7 +8,7 @@ use std::{
     net::IpAddr,
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +33,10 @@ const RECHECKS_MAX: u32 = 2_000;
 const CERTIFICATES_EVERY: SignedDuration = SignedDuration::from_mins(15);
 /// After this long an event that cannot be looked at again is believed.
 const BELIEVED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// How often it is looked whether what was gone is back, and for how many endpoints; the end of a run of this server
+/// looks for all.
+const MISSING_EVERY: Duration = Duration::from_secs(5);
+const MISSING_MAX: usize = 2_000;
 /// Who asks when the watcher looks again.
 const WATCHER: &str = "watch";
 
@@ -59,6 +63,7 @@ pub(crate) struct Watchers {
     compiled: Mutex<Vec<Compiled>>,
     /// Whether servers began a run.
     runs: Mutex<HashMap<RunId, bool>>,
+    looked_for_missing: Mutex<Option<Instant>>,
 }
 
 impl App {
@@ -89,6 +94,7 @@ impl App {
             self.note(snapshot.as_ref(), &batch, end)?;
             read_to = end;
         }
+        self.look_for_some_missing(snapshot.as_ref())?;
         self.look_at_certificates(snapshot.as_ref())
     }
 
@@ -382,14 +388,7 @@ impl App {
         let compiled = self.compiled_alerts()?;
         let now = Timestamp::now();
         let missing: Vec<Missing> = self.control().all::<Missing>()?;
-        for known in &missing {
-            let host = snapshot.host(known.endpoint.ip, View::Latest)?;
-            let seen = host.iter().find(|record| record.observation.endpoint() == known.endpoint);
-            let Some(record) = seen.filter(|record| record.last_seen > known.since) else { continue };
-            let change = nightlatch_alert::back(record, known.since, record.last_seen);
-            self.control().transaction(|t| self.add_change(t, &change, record, None, &compiled, now))?;
-            self.control().remove::<Missing>(&known.id)?;
-        }
+        self.look_for_missing(snapshot.as_ref(), &missing, &compiled)?;
         let gone: HashSet<Endpoint> = missing.iter().map(|known| known.endpoint).collect();
         let covered = Covered::new(targets);
         // The language compares to the second; what is closer is told apart below.
@@ -417,6 +416,44 @@ impl App {
             })?;
         }
         Ok(())
+    }
+
+    /// Notes which of the endpoints that were gone answer again: an answer that is unchanged is no new record, so
+    /// reading on does not show it.
+    fn look_for_missing(
+        &self,
+        snapshot: &dyn Snapshot,
+        missing: &[Missing],
+        compiled: &[Compiled],
+    ) -> Result<(), AppError> {
+        let now = Timestamp::now();
+        for known in missing {
+            let host = snapshot.host(known.endpoint.ip, View::Latest)?;
+            let seen = host.iter().find(|record| record.observation.endpoint() == known.endpoint);
+            let Some(record) = seen.filter(|record| record.last_seen > known.since) else { continue };
+            let change = nightlatch_alert::back(record, known.since, record.last_seen);
+            self.control().transaction(|t| self.add_change(t, &change, record, None, compiled, now))?;
+            self.control().remove::<Missing>(&known.id)?;
+        }
+        Ok(())
+    }
+
+    /// As [`App::look_for_missing`], now and then, for what a command has scanned.
+    fn look_for_some_missing(&self, snapshot: &dyn Snapshot) -> Result<(), AppError> {
+        {
+            let mut looked = self.watchers.looked_for_missing.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|looked| looked.elapsed() < MISSING_EVERY) {
+                return Ok(());
+            }
+            *looked = Some(Instant::now());
+        }
+        let mut missing: Vec<Missing> = self.control().all::<Missing>()?;
+        missing.truncate(MISSING_MAX);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let compiled = self.compiled_alerts()?;
+        self.look_for_missing(snapshot, &missing, &compiled)
     }
 
     /// Certificates that end soon or have ended since it was last looked.

@@ -20,7 +20,7 @@ use nightlatch_notify::{Channels, FileSettings};
 use nightlatch_replay::{House, Recording, Street};
 use nightlatch_scan::State;
 use nightlatch_scope::Scope;
-use nightlatch_store::{Ingested, MemoryStore, Snapshot, Store, StoreError};
+use nightlatch_store::{Ingested, MemoryStore, Snapshot, Store, StoreError, View};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -329,5 +329,29 @@ async fn a_run_can_be_stopped_and_refused() {
         let error = app.start_run(&spec, Origin::Key("k".into()), "test").await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
+    background.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sighting_by_a_command_brings_back_what_was_gone() {
+    let world = World::new();
+    let app = world.app(0, Vec::new());
+    let background = Background::start(app.clone()).await;
+    settled(&app).await;
+    let redis = street(&[("redis/open.json", "127.66.6.1:6379")]);
+    let all = spec("127.66.6.1", "6379");
+    run(&app, &all).await;
+    settled(&app).await;
+    let mut seen = app.snapshot().host("127.66.6.1".parse().unwrap(), View::Latest).unwrap().remove(0);
+    drop(redis);
+    until("the street is closed", || std::net::TcpStream::connect("127.66.6.1:6379").is_err()).await;
+    run(&app, &all).await;
+    settled(&app).await;
+    assert!(kinds(&app, EventState::Confirmed).contains(&ChangeKind::Gone));
+    // The same answer again, as `nightlatch scan` stores it: a sighting, and no new record.
+    seen.observation.time = Timestamp::now();
+    let ingested = world.store.clone().ingest(&[seen.observation]).unwrap();
+    assert_eq!((ingested.stored, ingested.sightings), (0, 1));
+    until("it is back", || kinds(&app, EventState::Confirmed).contains(&ChangeKind::Back)).await;
     background.stop().await;
 }
