@@ -3,9 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
     de::{MapAccess, Visitor},
-    ser::SerializeMap,
 };
 use serde_json::value::RawValue;
 
@@ -20,17 +19,6 @@ impl<'a> Members<'a> {
 
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
-    }
-
-    pub(crate) fn without(mut self, names: &[&str]) -> Self {
-        self.0.retain(|(name, _)| !names.contains(&name.as_ref()));
-        self
-    }
-
-    /// The object as text again. Its strings are as they were.
-    pub(crate) fn to_text(&self) -> String {
-        // Texts that were parsed a moment ago can be written.
-        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 }
 
@@ -53,16 +41,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
         deserializer.deserialize_map(Members_).map(Self)
-    }
-}
-
-impl Serialize for Members<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
     }
 }
 
@@ -142,9 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_taken_out_and_the_rest_is_untouched() {
-        let text = r#"{"a":1,"opts":{},"b":"\u001b"}"#;
-        assert_eq!(Members::of(text).unwrap().without(&["opts"]).to_text(), r#"{"a":1,"b":"\u001b"}"#);
+    fn what_is_no_object_has_no_members() {
         assert!(Members::of("[1]").is_none());
     }
 }

@@ -26,8 +26,16 @@ pub struct Book {
 /// How often it is looked whether something was written.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_millis(1000);
 /// What every page counts: asked of a new moment before anybody else does, so that nobody waits for the first answer.
-const WARM: [Field; 6] =
-    [Field::Product, Field::Exposure, Field::Severity, Field::Port, Field::Country, Field::Owner];
+const WARM: [Field; 8] = [
+    Field::Product,
+    Field::Exposure,
+    Field::Severity,
+    Field::Port,
+    Field::Country,
+    Field::Owner,
+    Field::Org,
+    Field::Tag,
+];
 
 impl Book {
     pub(crate) fn open(archive: Box<dyn Archive>) -> Result<Self, AppError> {

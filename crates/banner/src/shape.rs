@@ -77,10 +77,23 @@ pub struct Banner {
     /// Deprecated copy of `http.title`, which converters still read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<Text>,
-    /// Experimental data; empty, and there because consumers ask for it.
-    pub opts: serde_json::Map<String, serde_json::Value>,
+    /// Experimental data; empty, and there because consumers ask for it. Absent in a banner that was made smaller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opts: Option<serde_json::Map<String, serde_json::Value>>,
     /// What only we know.
     pub nightlatch: Own,
+}
+
+impl Banner {
+    /// Leaves out what is large and what few readers want, as Shodan's `minify` does: `opts`, the evidence and the
+    /// certificates as facts.
+    #[must_use]
+    pub fn minified(mut self) -> Self {
+        self.opts = None;
+        self.nightlatch.evidence.clear();
+        self.nightlatch.tls = None;
+        self
+    }
 }
 
 /// `_shodan`: who made the banner and how.

@@ -50,7 +50,7 @@ pub fn to_banner(record: &Record) -> Banner {
         http: seen.http.as_ref().map(http_part),
         ssl: seen.tls.as_ref().map(|tls| ssl_part(tls, seen.time)),
         title: seen.http.as_ref().and_then(|http| http.title.clone()),
-        opts: serde_json::Map::new(),
+        opts: Some(serde_json::Map::new()),
         nightlatch: own(record),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     Api,
     answer::{self, Ordered},
     facet::{self, Asked, Count},
-    members::{Members, Wanted},
+    members::Wanted,
     params::Params,
     places::Reached,
     question::{self, Place},
@@ -26,9 +26,6 @@ use crate::{
 const PAGE_ROWS: u64 = 100;
 /// Most names of `fields`.
 const FIELDS_MAX: usize = 200;
-/// Members of `nightlatch` that a minified banner does without.
-const LARGE_OWN: [&str; 2] = ["evidence", "tls"];
-
 /// What of a banner is given.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Show {
@@ -116,26 +113,14 @@ struct Answered {
 impl Show {
     /// The banner of a record; what cannot be written is left out, which is not to be expected.
     fn banner(&self, record: &Record) -> Option<Box<RawValue>> {
-        let whole = nightlatch_untrusted::json::to_string(&to_banner(record)).ok()?;
+        let text = |banner| nightlatch_untrusted::json::to_string(&banner).ok();
         let shown = match self {
-            Self::Whole => whole,
-            Self::Minified => minified(&whole)?,
-            Self::Fields(wanted) => wanted.pick(&whole),
+            Self::Whole => text(to_banner(record))?,
+            Self::Minified => text(to_banner(record).minified())?,
+            Self::Fields(wanted) => wanted.pick(&text(to_banner(record))?),
         };
         RawValue::from_string(shown).ok()
     }
-}
-
-/// The banner without what is large.
-fn minified(banner: &str) -> Option<String> {
-    let members = Members::of(banner)?.without(&["opts"]);
-    let own = Members::of(members.get("nightlatch")?.get())?.without(&LARGE_OWN).to_text();
-    let own = RawValue::from_string(own).ok()?;
-    let replaced = members.0.into_iter().map(|(name, value)| match name.as_ref() {
-        "nightlatch" => (name, own.as_ref()),
-        _ => (name, value),
-    });
-    Some(Members(replaced.collect()).to_text())
 }
 
 /// A banner as it is told where nothing is left out.
