@@ -21,7 +21,7 @@ use nightlatch_store::StoreError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{App, AppError, Look, Names, RunSpec, SharedWriter, Survey, secret};
+use crate::{App, AppError, Look, Names, RunSpec, SharedWriter, Survey, secret, watch::WATCHER};
 
 /// Connections a second to one network, unless said otherwise; as the command's.
 const RATE_PER_NETWORK_PPS: u32 = 256;
@@ -308,6 +308,17 @@ impl App {
             Some(known) => Ok(known.clone()),
             None => Ok(run(self.data(), id)?),
         }
+    }
+
+    /// When the last run ended that asked everything, second looks left out. Blocks.
+    ///
+    /// # Errors
+    /// As [`App::listed_runs`].
+    pub fn last_finished(&self) -> Result<Option<Timestamp>, AppError> {
+        let finished = |record: &RunRecord| {
+            (record.state == State::Finished && record.user != WATCHER).then_some(record.ended).flatten()
+        };
+        Ok(self.listed_runs()?.iter().filter_map(finished).max())
     }
 
     /// Whether this process made a run: what it saw was told to whoever listens.

@@ -38,7 +38,7 @@ const BELIEVED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 const MISSING_EVERY: Duration = Duration::from_secs(5);
 const MISSING_MAX: usize = 2_000;
 /// Who asks when the watcher looks again.
-const WATCHER: &str = "watch";
+pub(crate) const WATCHER: &str = "watch";
 
 /// An endpoint that does not answer any more, until it does.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -85,6 +85,15 @@ impl Gate {
         let told = self.app.hub().told();
         metric(&mut out, "nightlatch_observations_told_total", "counter", "Live observations told.", told);
         gauge(&mut out, "nightlatch_runs_live", "Runs of this process.", self.app.live_runs().len() as u64);
+        if let Ok(Some(finished)) = self.app.last_finished() {
+            metric(
+                &mut out,
+                "nightlatch_run_finished_seconds",
+                "gauge",
+                "When the last run finished that was no second look, since 1970.",
+                finished.as_second(),
+            );
+        }
         if let Ok(status) = self.app.snapshot().status() {
             gauge(&mut out, "nightlatch_store_observations", "Observations stored.", status.observations);
             gauge(&mut out, "nightlatch_store_endpoints", "Endpoints stored.", status.endpoints);
