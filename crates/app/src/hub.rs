@@ -47,7 +47,7 @@ impl Hub {
         if self.sender.receiver_count() == 0 {
             return;
         }
-        let line = serde_json::to_string(&nightlatch_banner::to_banner(record));
+        let line = nightlatch_untrusted::json::to_string(&nightlatch_banner::to_banner(record));
         // A banner is made of texts and numbers: that it cannot be written is not to be expected, and no reason to
         // end a scan.
         if let Ok(line) = line {

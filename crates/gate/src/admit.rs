@@ -126,7 +126,11 @@ impl Gate {
     }
 
     async fn caller_of_key(&self, key: &str, source: IpAddr) -> Result<Caller, Refused> {
-        let known = match self.keyring.recall(key).await {
+        let mut recalled = self.keyring.recall(key).await;
+        if matches!(recalled, Ok(None)) && self.keyring.wait_for_proof(key).await {
+            recalled = self.keyring.recall(key).await;
+        }
+        let known = match recalled {
             Ok(Some(key)) => key,
             Ok(None) => {
                 self.take_of_stranger(source)?;

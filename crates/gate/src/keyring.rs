@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use nightlatch_app::App;
 use nightlatch_control::{AuditEntry, Key, key_id};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 
 use crate::{GateError, Refused, metrics::Metrics, network::Source, tries::Tries};
 
@@ -43,12 +43,27 @@ pub(crate) struct Keyring {
     /// When the row of a key was last read for a stream, and whether it was valid then.
     checked: Mutex<HashMap<String, (Instant, bool)>>,
     touched: Mutex<HashMap<String, Instant>>,
+    /// Proofs that are going on; whoever comes with the same text waits for the end.
+    proving: Mutex<HashMap<[u8; 32], watch::Receiver<()>>>,
     proofs: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// One proof at a time for each address, so that no address keeps the others waiting.
     turns: Mutex<HashMap<Source, Turn>>,
     tries: Tries,
     metrics: Arc<Metrics>,
+}
+
+/// Ends a proof, however it ended.
+struct Over {
+    keyring: Arc<Keyring>,
+    digest: [u8; 32],
+    _end: watch::Sender<()>,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        lock(&self.keyring.proving).remove(&self.digest);
+    }
 }
 
 impl Keyring {
@@ -61,6 +76,7 @@ impl Keyring {
             known: Mutex::default(),
             checked: Mutex::default(),
             touched: Mutex::default(),
+            proving: Mutex::default(),
             proofs: Arc::new(Semaphore::new(PROOFS_AT_ONCE)),
             waiting: AtomicUsize::new(0),
             turns: Mutex::default(),
@@ -85,6 +101,15 @@ impl Keyring {
         }
     }
 
+    /// Waits for the proof of the same text that another request has begun, if there is one. A client that opens a
+    /// thousand connections at once, after a restart, proves its key once and is no crowd of strangers.
+    pub(crate) async fn wait_for_proof(&self, text: &str) -> bool {
+        let Some(mut going_on) = lock(&self.proving).get(&self.digest(text)).cloned() else { return false };
+        // Nothing is ever sent: it is over when the other end is gone.
+        let _ = tokio::time::timeout(PATIENCE, going_on.changed()).await;
+        true
+    }
+
     /// Finds out whether a text is a key, and remembers it when it is.
     ///
     /// # Errors
@@ -92,9 +117,13 @@ impl Keyring {
     pub(crate) async fn prove(self: &Arc<Self>, text: String, from: IpAddr) -> Result<Key, Refused> {
         let source = Source::from(from);
         self.may_try(source)?;
+        let digest = self.digest(&text);
+        let (end, going_on) = watch::channel(());
+        lock(&self.proving).insert(digest, going_on);
         // The work goes on when the client hangs up: a wrong key counts all the same.
         let own = self.clone();
         let task = tokio::spawn(async move {
+            let _over = Over { keyring: own.clone(), digest, _end: end };
             let result = own.proof(&text, source).await;
             match &result {
                 Ok(_) => own.tries.succeeded(source),

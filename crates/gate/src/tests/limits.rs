@@ -41,6 +41,30 @@ async fn strangers_share_the_limit_of_their_address() {
 }
 
 #[tokio::test]
+async fn who_comes_with_a_good_key_for_the_first_time_is_no_crowd() {
+    let house =
+        House::open(Settings { strangers_per_minute: 3, requests_per_minute: 1000, ..settings() }).await;
+    let key = house.key_text(Role::Viewer);
+    let target = format!("/echo?key={key}");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    let mut crowd = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let (address, request) = (house.address, request.clone());
+        crowd.spawn(async move {
+            if number > 0 {
+                // The first has been heard, and its key is being proven.
+                tokio::time::sleep(std::time::Duration::from_millis(8)).await;
+            }
+            let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+            connection.write_all(request.as_bytes()).await.unwrap();
+            read(connection).await.status
+        });
+    }
+    assert_eq!(crowd.join_all().await, vec![200; 40]);
+    assert_eq!(house.metric("nightlatch_key_proofs_total"), 1.0);
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_refused_with_a_clear_status() {
     let house = House::open(Settings { body_bytes_max: 100_000, ..settings() }).await;
     let key = house.key_text(Role::Viewer);
