@@ -12,24 +12,26 @@ const MASK: &str = "***";
 
 /// The text with the secrets of keys replaced by `***`; a key's id stays.
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let (mut out, mut rest) = (String::new(), text);
-    while let Some(at) = rest.find(PREFIX) {
-        let after = &rest[at + PREFIX.len()..];
-        let secret = match run(after) {
-            ID_CHARS => after[ID_CHARS..].strip_prefix('_').map_or(0, secret),
-            _ => 0,
-        };
-        let kept = at + PREFIX.len() + if secret > 0 { ID_CHARS + 1 } else { 0 };
-        out.push_str(&rest[..kept]);
-        if secret > 0 {
+    // Every place where a key could begin is looked at by itself: what looks like one may end inside a real one.
+    let secrets = text.match_indices(PREFIX).filter_map(|(at, _)| {
+        let start = at + PREFIX.len() + ID_CHARS + 1;
+        let after = &text[at + PREFIX.len()..];
+        let follows = run(after) == ID_CHARS && after[ID_CHARS..].starts_with('_');
+        let length = if follows { secret(&text[start..]) } else { 0 };
+        (length > 0).then_some((start, start + length))
+    });
+    let (mut out, mut written) = (String::new(), 0);
+    for (start, end) in secrets {
+        if start >= written {
+            out.push_str(&text[written..start]);
             out.push_str(MASK);
         }
-        rest = &rest[kept + secret..];
+        written = written.max(end);
     }
-    if out.is_empty() {
+    if written == 0 {
         return Cow::Borrowed(text);
     }
-    out.push_str(rest);
+    out.push_str(&text[written..]);
     Cow::Owned(out)
 }
 
@@ -76,6 +78,7 @@ mod tests {
             (format!("{key}{key}"), "nl_k3vdq8ap_***nl_k3vdq8ap_***".into()),
             (format!("nl_{key}"), "nl_nl_k3vdq8ap_***".into()),
             (format!("nl_abcdefgh_abcdefgh{key}"), "nl_abcdefgh_***nl_k3vdq8ap_***".into()),
+            (format!("nl_aallll{key}"), "nl_aallllnl_***_***".into()),
             ("nl_".into(), "nl_".into()),
             ("nl_a_b nl_nl_x".into(), "nl_a_b nl_nl_x".into()),
             ("ünl_k3vdq8ap_ssssssss.".into(), "ünl_k3vdq8ap_***.".into()),
