@@ -56,7 +56,9 @@ pub fn router(app: Arc<App>, gate: &Arc<Gate>) -> Router {
 /// The pages. Each wants a [`Caller`](nightlatch_gate::Caller) in its request, and sends who has none to `/login`.
 pub(crate) fn pages(app: Arc<App>, shelf: Arc<Shelf>) -> Router {
     let downloads = Arc::new(tokio::sync::Semaphore::new(download::DOWNLOADS_AT_ONCE));
-    routes::router().with_state(Web { app, shelf, everything: Arc::default(), downloads })
+    let everything = Arc::<routes::Everything>::default();
+    everything.clone().keep_ready(&app);
+    routes::router().with_state(Web { app, shelf, everything, downloads })
 }
 
 /// What pages load.

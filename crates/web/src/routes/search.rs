@@ -2,7 +2,10 @@
 
 mod export;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use askama::Template;
 use axum::{
@@ -11,6 +14,7 @@ use axum::{
     response::Response,
     routing::get,
 };
+use nightlatch_app::App;
 use nightlatch_asset::{Field, Record, Timestamp};
 use nightlatch_query::{Expr, Parsed, QueryError, parse, print};
 use nightlatch_store::{Facet, Selection, Snapshot, Sort, Status, StoreError, View};
@@ -279,26 +283,84 @@ struct Kept {
     view: View,
     sort: Sort,
     answer: Arc<Answer>,
+    /// When it was counted, how long that took, and when somebody last wanted it.
+    counted: Instant,
+    took: Duration,
+    wanted: Instant,
 }
 
 /// Answers that are kept: two views, four orders.
 const KEPT_MAX: usize = 8;
+/// How often what is wanted is counted again behind everybody's back.
+const AGAIN_EVERY: Duration = Duration::from_secs(2);
+/// For how long after somebody wanted it.
+const WANTED: Duration = Duration::from_secs(600);
+/// What takes longer than this to count may be shown for a moment after the store has changed.
+const SLOW: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_secs(5);
 
 impl Everything {
+    /// Counts the usual question before anybody asks it, and again while it is wanted and the store changes.
+    pub(crate) fn keep_ready(self: Arc<Self>, app: &Arc<App>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let app = Arc::downgrade(app);
+        runtime.spawn(async move {
+            let mut first = true;
+            while let Some(app) = app.upgrade() {
+                let everything = self.clone();
+                // Whoever asks is told what is wrong.
+                let _ = app.ask(move |snapshot| everything.count_again(snapshot, first)).await;
+                first = false;
+                drop(app);
+                tokio::time::sleep(AGAIN_EVERY).await;
+            }
+        });
+    }
+
+    fn count_again(&self, snapshot: &dyn Snapshot, first: bool) -> Result<(), StoreError> {
+        let status = snapshot.status()?;
+        let mut questions: Vec<(View, Sort)> = {
+            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let stale = kept.iter().filter(|kept| kept.status != status && kept.wanted.elapsed() < WANTED);
+            stale.map(|kept| (kept.view, kept.sort)).collect()
+        };
+        if first {
+            questions.push((View::Latest, Sort::Severity));
+        }
+        questions.into_iter().try_for_each(|(view, sort)| self.count(snapshot, &status, view, sort).map(drop))
+    }
+
     fn answer(&self, snapshot: &dyn Snapshot, view: View, sort: Sort) -> Result<Arc<Answer>, StoreError> {
         let status = snapshot.status()?;
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |kept: &Kept| (&kept.status, kept.view, kept.sort) == (&status, view, sort);
-        let known = kept().iter().find(|kept| same(kept)).map(|kept| kept.answer.clone());
-        if let Some(answer) = known {
-            return Ok(answer);
+        {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = kept.iter_mut().find(|kept| (kept.view, kept.sort) == (view, sort)) {
+                known.wanted = Instant::now();
+                let is_young = known.took > SLOW && known.counted.elapsed() < MOMENT;
+                if known.status == status || is_young {
+                    return Ok(known.answer.clone());
+                }
+            }
         }
-        let counted = Arc::new(answer(snapshot, &Selection { expr: Expr::All, view }, sort, 1)?);
-        let mut kept = kept();
-        kept.retain(|kept| kept.status == status && !same(kept));
+        self.count(snapshot, &status, view, sort)
+    }
+
+    fn count(
+        &self,
+        snapshot: &dyn Snapshot,
+        status: &Status,
+        view: View,
+        sort: Sort,
+    ) -> Result<Arc<Answer>, StoreError> {
+        let began = Instant::now();
+        let answer = Arc::new(answer(snapshot, &Selection { expr: Expr::All, view }, sort, 1)?);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = kept.iter().position(|kept| (kept.view, kept.sort) == (view, sort));
+        let wanted = before.map_or(began, |at| kept.swap_remove(at).wanted);
         kept.truncate(KEPT_MAX - 1);
-        kept.push(Kept { status: status.clone(), view, sort, answer: counted.clone() });
-        Ok(counted)
+        let (status, counted, took) = (status.clone(), Instant::now(), began.elapsed());
+        kept.push(Kept { status, view, sort, answer: answer.clone(), counted, took, wanted });
+        Ok(answer)
     }
 }
 
