@@ -27,6 +27,8 @@ use crate::{App, AppError, Look, Names, RunSpec, SharedWriter, Survey, secret, w
 const RATE_PER_NETWORK_PPS: u32 = 256;
 /// The command line of runs that a server begins.
 pub(crate) const SERVE: [&str; 2] = ["nightlatch", "serve"];
+/// Targets of a run that are shown in a list of runs.
+pub const LISTED_ASKED_MAX: usize = 20;
 /// How often it is tried to get the store while another process writes.
 const WRITER_EVERY: Duration = Duration::from_secs(2);
 /// How long a stop of the whole server waits for runs: their grace, and a little.
@@ -276,8 +278,9 @@ impl App {
         live
     }
 
-    /// All runs of the data directory that can be read, newest first, also those of the command. What has finished
-    /// is read once; blocks for the rest.
+    /// All runs of the data directory that can be read, newest first, also those of the command. Of what was asked
+    /// for, the first [`LISTED_ASKED_MAX`] targets are listed and the others counted. What has finished is read once;
+    /// blocks for the rest.
     ///
     /// # Errors
     /// When the folder of runs cannot be read.
@@ -288,7 +291,11 @@ impl App {
         for name in names.into_iter().rev() {
             if let Some(known) = finished.get(&name) {
                 records.push(known.clone());
-            } else if let Ok(record) = run(self.data(), &name) {
+            } else if let Ok(mut record) = run(self.data(), &name) {
+                // Thousands of runs are kept in memory, and each may have been asked for a thousand targets.
+                let more = record.asked.len().saturating_sub(LISTED_ASKED_MAX);
+                record.asked.truncate(LISTED_ASKED_MAX);
+                record.asked_more += more as u64;
                 if record.state == State::Finished {
                     finished.insert(name, record.clone());
                 }
@@ -298,16 +305,12 @@ impl App {
         Ok(records)
     }
 
-    /// One run of the data directory. Blocks.
+    /// One run of the data directory, with all that is on record. Blocks.
     ///
     /// # Errors
     /// [`AppError::Unknown`] when there is none of that name, or why it cannot be read.
     pub fn listed_run(&self, id: &RunId) -> Result<RunRecord, AppError> {
-        let finished = self.runs.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        match finished.get(id) {
-            Some(known) => Ok(known.clone()),
-            None => Ok(run(self.data(), id)?),
-        }
+        Ok(run(self.data(), id)?)
     }
 
     /// When the last run ended that asked everything, second looks left out. Blocks.

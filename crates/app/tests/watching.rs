@@ -11,7 +11,9 @@ use std::{
 };
 
 use nightlatch_alert::{Alert, AlertId, ChangeKind, Notifier, Provider, Trigger};
-use nightlatch_app::{App, Archive, Background, Every, Origin, Parts, RunSpec, Schedule, Settings, Watch};
+use nightlatch_app::{
+    App, Archive, Background, Every, LISTED_ASKED_MAX, Origin, Parts, RunSpec, Schedule, Settings, Watch,
+};
 use nightlatch_asset::{RunId, Timestamp};
 use nightlatch_control::{Control, EventFilter, EventState};
 use nightlatch_enrich::{Config, Enricher};
@@ -330,6 +332,22 @@ async fn a_run_can_be_stopped_and_refused() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     background.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_runs_shows_some_targets_and_a_run_all() {
+    let world = World::new();
+    let app = world.app(0, Vec::new());
+    let targets: Vec<String> = (1..=30).map(|last| format!("127.66.7.{last}")).collect();
+    let asked = RunSpec { targets: targets.clone(), ports: Some("9".into()), ..RunSpec::default() };
+    let id = run(&app, &asked).await;
+    for _ in 0..2 {
+        let listed = app.listed_runs().unwrap().remove(0);
+        assert_eq!(listed.asked, targets[..LISTED_ASKED_MAX]);
+        assert_eq!(listed.asked_more, (targets.len() - LISTED_ASKED_MAX) as u64);
+    }
+    let whole = app.listed_run(&id).unwrap();
+    assert_eq!((whole.asked, whole.asked_more), (targets, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
