@@ -8,7 +8,7 @@ use std::{
 };
 
 use nightlatch_fingerprint::Catalogue;
-use nightlatch_netio::resolve;
+use nightlatch_netio::{ResolveError, resolve};
 use nightlatch_scan::Plan;
 use nightlatch_scope::{AddressRange, AddressSet, PortSet, Scope, Target, TargetSetBuilder, TargetSetError};
 use nightlatch_untrusted::terminal_cut;
@@ -140,13 +140,27 @@ fn read_target(text: &str) -> Result<Target, AppError> {
     })
 }
 
+/// The addresses of the names among `targets`, all of which must have some.
 async fn resolve_all(targets: &[Target]) -> Result<BTreeMap<String, Vec<IpAddr>>, AppError> {
     let names: BTreeSet<&str> = targets.iter().filter_map(Target::host).map(|host| host.as_str()).collect();
     if names.len() > NAMES_MAX {
         return Err(AppError::Invalid(format!("a run has at most {NAMES_MAX} host names")));
     }
-    let mut waiting = names.into_iter().map(str::to_owned);
-    let mut found = BTreeMap::new();
+    let asked = names.len();
+    let (found, failed) = resolve_names(names.into_iter()).await;
+    match failed.first() {
+        None if found.len() == asked => Ok(found),
+        None => Err(AppError::Bug),
+        Some(error) => Err(AppError::Invalid(error.to_string())),
+    }
+}
+
+/// Resolves each name, several at a time: the addresses by name, and why others have none.
+pub async fn resolve_names(
+    names: impl Iterator<Item = &str>,
+) -> (BTreeMap<String, Vec<IpAddr>>, Vec<ResolveError>) {
+    let mut waiting = names.map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let (mut found, mut failed) = (BTreeMap::new(), Vec::new());
     let mut asking = tokio::task::JoinSet::new();
     loop {
         while asking.len() < ASKED_AT_ONCE
@@ -158,12 +172,13 @@ async fn resolve_all(targets: &[Target]) -> Result<BTreeMap<String, Vec<IpAddr>>
             });
         }
         match asking.join_next().await {
-            None => return Ok(found),
+            None => return (found, failed),
             Some(Ok((name, Ok(addresses)))) => {
                 found.insert(name, addresses);
             }
-            Some(Ok((_, Err(error)))) => return Err(AppError::Invalid(error.to_string())),
-            Some(Err(_)) => return Err(AppError::Bug),
+            Some(Ok((_, Err(error)))) => failed.push(error),
+            // A task that panicked has been reported by the hook; its name has no address.
+            Some(Err(_)) => {}
         }
     }
 }

@@ -3,19 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    time::Duration,
 };
 
-use nightlatch_netio::{ResolveError, resolve};
+use nightlatch_netio::ResolveError;
 use nightlatch_scope::HostName;
-use tokio::{runtime::Runtime, task::JoinSet};
+use tokio::runtime::Runtime;
 
 use crate::{exit::Exit, failure::Failure, say::say};
 
-/// How long one name may take to resolve.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Names asked for at a time.
-const ASKED_AT_ONCE: usize = 32;
 /// Names without an address that are told one by one.
 const REPORTS_MAX: usize = 8;
 
@@ -30,30 +25,9 @@ pub(crate) struct Resolved {
 /// Resolves each name once, several at a time.
 pub(crate) fn resolve_all<'h>(runtime: &Runtime, hosts: impl Iterator<Item = &'h HostName>) -> Resolved {
     let names: BTreeSet<&str> = hosts.map(HostName::as_str).collect();
-    let mut waiting = names.into_iter().map(str::to_owned);
-    runtime.block_on(async {
-        let mut resolved = Resolved { asked: waiting.len(), ..Resolved::default() };
-        let mut asking = JoinSet::new();
-        loop {
-            while asking.len() < ASKED_AT_ONCE
-                && let Some(name) = waiting.next()
-            {
-                asking.spawn(async move {
-                    let answer = resolve(&name, PATIENCE).await;
-                    (name, answer)
-                });
-            }
-            match asking.join_next().await {
-                None => return resolved,
-                Some(Ok((name, Ok(addresses)))) => {
-                    resolved.addresses.insert(name, addresses);
-                }
-                Some(Ok((_, Err(error)))) => resolved.failed.push(error),
-                // A task that panicked has been reported by the hook; its name counts as failed.
-                Some(Err(_)) => {}
-            }
-        }
-    })
+    let asked = names.len();
+    let (addresses, failed) = runtime.block_on(nightlatch_app::resolve_names(names.into_iter()));
+    Resolved { asked, addresses, failed }
 }
 
 impl Resolved {
