@@ -1,0 +1,19 @@
+//! Configuration files as trees in which every value knows its place.
+//!
+//! Kubernetes manifests, Compose files, daemon and node configuration, kubeconfigs, cloud dumps: whatever the format,
+//! bytes become a [`Document`], an arena of nodes with byte spans into one [`Source`]. A [`Node`] is a cursor on it.
+//! Reading never fails as a whole: what cannot be read is a [`Diagnostic`] with its place, and the rest is there.
+//!
+//! Pure: bytes come in as arguments, no file is opened here.
+
+mod corpus;
+mod diagnostic;
+mod object;
+mod source;
+mod tree;
+
+pub use corpus::{Corpus, Input, View};
+pub use diagnostic::{Diagnostic, DiagnosticKind};
+pub use object::Object;
+pub use source::{Place, Source, SourceId, Span};
+pub use tree::{Document, Format, Kind, Node, NodeId, TreeBuilder};
