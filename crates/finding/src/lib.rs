@@ -2,12 +2,15 @@
 //!
 //! There is one severity scale in the whole project, ordered, with one parser and one printer.
 
+pub mod audit;
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 /// How bad it is. Ordered: `Info < Low < Medium < High < Critical`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing, nothing to do.
