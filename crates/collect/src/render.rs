@@ -1,0 +1,209 @@
+//! Charts and kustomizations, rendered by the programs the user has.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nightlatch_manifest::Input;
+use nightlatch_untrusted::Text;
+
+use crate::bounded::read_stream;
+
+/// How to render.
+#[derive(Clone, Debug)]
+pub struct Renderers {
+    /// The program for charts.
+    pub helm: PathBuf,
+    /// The program for kustomizations; nothing means `kustomize`, or `kubectl kustomize` when there is none.
+    pub kustomize: Option<PathBuf>,
+    /// Values files for charts, in order.
+    pub values: Vec<PathBuf>,
+    /// Longest time for one folder.
+    pub time_max: Duration,
+    /// Longest output for one folder, in bytes.
+    pub bytes_max: u64,
+}
+
+impl Default for Renderers {
+    fn default() -> Self {
+        Self {
+            helm: "helm".into(),
+            kustomize: None,
+            values: Vec::new(),
+            time_max: Duration::from_secs(60),
+            bytes_max: 256_000_000,
+        }
+    }
+}
+
+/// Why a folder was not rendered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// The program is not there.
+    #[error(
+        "`{program}` is needed to render {what} and was not found; install it, or render yourself and audit the output"
+    )]
+    Missing {
+        /// The program.
+        program: String,
+        /// What it would render.
+        what: &'static str,
+    },
+    /// It failed.
+    #[error("`{program}` failed: {message}")]
+    Failed {
+        /// The program.
+        program: String,
+        /// The end of what it said, cut to 2,000 characters.
+        message: String,
+    },
+    /// It took too long.
+    #[error("`{program}` took longer than {} s and was stopped", limit.as_secs())]
+    TooSlow {
+        /// The program.
+        program: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// It wrote too much.
+    #[error("`{program}` wrote more than {} MB and was stopped", limit / 1_000_000)]
+    TooLong {
+        /// The program.
+        program: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+/// Renders each folder: a chart with `helm template`, a kustomization with `kustomize build`. A folder below one that was
+/// rendered as a chart is part of it (sub-charts) and is left out.
+///
+/// Gives one input for each folder that was rendered, named after the folder, and why others were not.
+pub fn render_folders(
+    folders: &[PathBuf],
+    renderers: &Renderers,
+) -> (Vec<Input>, Vec<(PathBuf, RenderError)>) {
+    let (mut inputs, mut failures) = (Vec::new(), Vec::new());
+    let mut charts: Vec<&PathBuf> = Vec::new();
+    for folder in folders {
+        if charts.iter().any(|chart| folder != *chart && folder.starts_with(chart)) {
+            continue;
+        }
+        let is_chart = folder.join("Chart.yaml").is_file();
+        let rendered = if is_chart { helm(folder, renderers) } else { kustomize(folder, renderers) };
+        if is_chart {
+            charts.push(folder);
+        }
+        match rendered {
+            Ok(bytes) => {
+                let name = Text::new(format!("{} (rendered)", folder.to_string_lossy()));
+                inputs.push(Input { name, bytes });
+            }
+            Err(error) => failures.push((folder.clone(), error)),
+        }
+    }
+    (inputs, failures)
+}
+
+fn helm(folder: &Path, renderers: &Renderers) -> Result<Vec<u8>, RenderError> {
+    let mut command = Command::new(&renderers.helm);
+    command.args(["template", "--include-crds", "release-name"]).arg(folder);
+    for values in &renderers.values {
+        command.arg("--values").arg(values);
+    }
+    run(command, "a Helm chart", renderers)
+}
+
+fn kustomize(folder: &Path, renderers: &Renderers) -> Result<Vec<u8>, RenderError> {
+    let what = "a kustomization";
+    if let Some(program) = &renderers.kustomize {
+        let mut command = Command::new(program);
+        command.arg("build").arg(folder);
+        return run(command, what, renderers);
+    }
+    let mut own = Command::new("kustomize");
+    own.arg("build").arg(folder);
+    match run(own, what, renderers) {
+        Err(RenderError::Missing { .. }) => {
+            let mut command = Command::new("kubectl");
+            command.arg("kustomize").arg(folder);
+            run(command, what, renderers).map_err(|error| match error {
+                RenderError::Missing { .. } => {
+                    RenderError::Missing { program: "kustomize` or `kubectl".to_owned(), what }
+                }
+                other => other,
+            })
+        }
+        other => other,
+    }
+}
+
+/// Runs a program with bounded time and output, and nothing on its standard input.
+fn run(mut command: Command, what: &'static str, renderers: &Renderers) -> Result<Vec<u8>, RenderError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => RenderError::Missing { program: program.clone(), what },
+        _ => RenderError::Failed { program: program.clone(), message: error.to_string() },
+    })?;
+    let (Some(output), Some(complaints)) = (child.stdout.take(), child.stderr.take()) else {
+        stop(&mut child);
+        return Err(RenderError::Failed { program, message: "it has no output".into() });
+    };
+    let limit = renderers.bytes_max;
+    let reading = thread::spawn(move || read_stream(output, limit));
+    let complaining = thread::spawn(move || last_words(complaints));
+    let until = Instant::now() + renderers.time_max;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            // When the output is too long its reader is gone while the program still writes.
+            Ok(None) if reading.is_finished() && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5))
+            }
+            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
+            Ok(None) => {
+                stop(&mut child);
+                return Err(RenderError::TooSlow { program, limit: renderers.time_max });
+            }
+            Err(error) => {
+                stop(&mut child);
+                return Err(RenderError::Failed { program, message: error.to_string() });
+            }
+        }
+    };
+    let bytes = reading.join().unwrap_or_else(|_| Ok(Vec::new()));
+    let message = complaining.join().unwrap_or_default();
+    match bytes {
+        Err(crate::ReadError::TooLong { limit }) => Err(RenderError::TooLong { program, limit }),
+        Err(error) => Err(RenderError::Failed { program, message: error.to_string() }),
+        Ok(_) if !status.success() => Err(RenderError::Failed { program, message }),
+        Ok(bytes) => Ok(bytes),
+    }
+}
+
+fn stop(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The end of what a program complained: it is read whole, so that the program does not wait, and the last part kept.
+fn last_words(mut stream: impl Read) -> String {
+    let mut kept: Vec<u8> = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > 16_000 {
+            kept.drain(..kept.len() - 8_000);
+        }
+    }
+    let text = String::from_utf8_lossy(&kept);
+    let text = text.trim();
+    let skipped = text.chars().count().saturating_sub(2_000);
+    text.chars().skip(skipped).collect()
+}
