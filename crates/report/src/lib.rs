@@ -6,6 +6,7 @@
 //! cursor, start a formula or turn the reading direction. Lines written for a terminal never exceed
 //! [`Style::width`] columns.
 
+pub mod audit;
 mod cef;
 mod csv;
 mod ecs;

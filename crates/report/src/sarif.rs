@@ -18,7 +18,7 @@ use crate::{
     remedy::{FINDING_STEPS, products, remedy},
 };
 
-const SCHEMA: &str =
+pub(crate) const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const INFORMATION: &str = "https://cwe.mitre.org/data/definitions/306.html";
 /// Longest part of a message that comes from outside, in characters.
@@ -199,7 +199,7 @@ impl Rule {
 }
 
 /// The three levels of SARIF.
-fn level(severity: Severity) -> &'static str {
+pub(crate) fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
@@ -208,7 +208,7 @@ fn level(severity: Severity) -> &'static str {
 }
 
 /// A number in the band that code scanning pages give each word: over 9 critical, 7 high, 4 medium.
-fn score(severity: Severity) -> &'static str {
+pub(crate) fn score(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "9.5",
         Severity::High => "8.0",
