@@ -1,0 +1,872 @@
+//! What a value is: a literal, or a stand-in, a reference, a path, a number.
+
+use crate::entropy;
+
+/// What a literal behind a sensitive name is worth.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Strength {
+    /// In every list of default passwords.
+    WellKnown,
+    /// Written by a person.
+    Plain,
+    /// Drawn at random.
+    Random,
+}
+
+/// Judges a value behind the name of a password; nothing when it cannot be one.
+pub(crate) fn password(value: &str) -> Option<Strength> {
+    if is_well_known(value) {
+        return Some(Strength::WellKnown);
+    }
+    if value.len() < 3 || is_something_else(value) || is_word_about_passwords(value) {
+        return None;
+    }
+    if value.chars().any(char::is_whitespace) || (!value.is_ascii() && value.chars().all(char::is_alphabetic))
+    {
+        return None;
+    }
+    Some(if entropy::is_random(value) { Strength::Random } else { Strength::Plain })
+}
+
+/// Judges a value behind the name of a key, token or secret. `may_be_reference`: in fields of that name people also
+/// write the name of an object, so words joined by dashes do not count.
+pub(crate) fn secret(value: &str, may_be_reference: bool) -> Option<Strength> {
+    if value.len() < 8
+        || is_something_else(value)
+        || value.chars().any(char::is_whitespace)
+        || !value.is_ascii()
+    {
+        return None;
+    }
+    if entropy::is_random(value) {
+        return Some(Strength::Random);
+    }
+    let bytes = value.as_bytes();
+    let mut classes = [false; 4];
+    bytes.iter().for_each(|&byte| classes[entropy::class(byte) as usize] = true);
+    let has_digit_or_case = classes[2] || (classes[0] && classes[1]);
+    let mixed = classes.iter().filter(|&&is| is).count() >= 2 || bytes.len() >= 20;
+    let is_identifier = is_dotted_identifier(value) || is_camel_words(value);
+    if !mixed || is_identifier || (may_be_reference && (!has_digit_or_case || is_object_name(value))) {
+        return None;
+    }
+    Some(Strength::Plain)
+}
+
+/// True for everything that stands where a secret would, and is none: nothing, a stand-in, a reference, a path, a
+/// boolean, a number, an address.
+pub(crate) fn is_something_else(value: &str) -> bool {
+    is_placeholder(value) || is_reference(value) || is_path(value) || is_number(value) || is_address(value)
+}
+
+/// True for stand-ins: empty, `<your-token>`, `REPLACE_ME`, `xxxx`, `***`, `...example...`, words such as `none`.
+pub(crate) fn is_placeholder(value: &str) -> bool {
+    let lower = value.trim().to_ascii_lowercase();
+    let bytes = lower.as_bytes();
+    if bytes.is_empty() || NOTHING.contains(&lower.as_str()) || is_wrapped(bytes) {
+        return true;
+    }
+    if bytes.iter().all(|b| matches!(b, b'*' | b'x' | b'.' | b'-' | b'_' | b'#' | b'?' | b'=' | b'/')) {
+        return true;
+    }
+    if bytes.len() >= 4 && entropy::distinct(bytes) == 1 {
+        return true;
+    }
+    let squeezed: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    STAND_INS.iter().any(|word| squeezed.contains(word))
+        || STAND_IN_STARTS.iter().any(|word| lower.starts_with(word))
+        || is_named_constant(value)
+        || PUBLISHED.iter().any(|start| value.starts_with(start))
+}
+
+/// `<...>`, `[...]`, `{...}`, `%...%`, `__...__`, `@...@`: filled in later by somebody else.
+fn is_wrapped(bytes: &[u8]) -> bool {
+    matches!(
+        (bytes.first(), bytes.last()),
+        (Some(b'<'), Some(b'>'))
+            | (Some(b'['), Some(b']'))
+            | (Some(b'{'), Some(b'}'))
+            | (Some(b'('), Some(b')'))
+    ) || (bytes.len() > 2 && matches!((bytes[0], bytes[bytes.len() - 1]), (b'%', b'%') | (b'@', b'@')))
+        || (bytes.len() > 4 && bytes.starts_with(b"__") && bytes.ends_with(b"__"))
+}
+
+/// `DB_PASSWORD` as a value names a variable.
+fn is_named_constant(value: &str) -> bool {
+    value.contains('_')
+        && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+        && value.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
+}
+
+/// True for values that point to where the secret is, or that were made unreadable on purpose.
+pub(crate) fn is_reference(value: &str) -> bool {
+    let value = value.trim();
+    let lower = value.get(..value.len().min(64)).unwrap_or(value).to_ascii_lowercase();
+    value.contains("$(")
+        || value.contains("${")
+        || value.contains("{{")
+        || value.contains("{%")
+        || value.contains("<%")
+        || value.contains("%(")
+        || value.contains("#{")
+        || is_shell_variable(value)
+        || is_bound_parameter(value)
+        || REFERENCES.iter().any(|start| lower.starts_with(start))
+        || (value.len() > 200 && value.starts_with("AgA") || value.starts_with("AgB") && value.len() > 200)
+}
+
+/// `:name` of SQL.
+fn is_bound_parameter(value: &str) -> bool {
+    value
+        .strip_prefix(':')
+        .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+}
+
+/// `$NAME`, and `$1`.
+fn is_shell_variable(value: &str) -> bool {
+    let Some(name) = value.strip_prefix('$') else { return false };
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+        && (name.bytes().next().is_some_and(|b| b.is_ascii_digit() && name.len() == 1)
+            || (name.bytes().any(|b| b.is_ascii_alphabetic())
+                && !name.contains('$')
+                && !entropy::is_random(name)))
+}
+
+/// True for files and folders: a leading `/`, `./` or `~`, a drive, a known ending, words between slashes.
+pub(crate) fn is_path(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let bytes = value.as_bytes();
+    if value.starts_with("./")
+        || value.starts_with("../")
+        || value.starts_with("~/")
+        || lower.starts_with("file:")
+    {
+        return true;
+    }
+    if bytes.len() > 2
+        && bytes[1] == b':'
+        && matches!(bytes[2], b'\\' | b'/')
+        && bytes[0].is_ascii_alphabetic()
+    {
+        return true;
+    }
+    let parts = value.trim_matches('/').split('/');
+    let is_name = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'*' | b':' | b'@'))
+            && !entropy::is_random(part)
+    };
+    if value.contains('/') && !value.contains(['+', '=']) && parts.clone().all(is_name) {
+        return true;
+    }
+    ENDINGS_OF_FILES.iter().any(|ending| lower.ends_with(ending)) && !lower.contains(char::is_whitespace)
+}
+
+/// True for numbers, booleans, versions, sizes, spans of time and dates.
+pub(crate) fn is_number(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
+    if digits == 0 {
+        return false;
+    }
+    if bytes
+        .iter()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b',' | b':' | b'/' | b' ' | b'_'))
+    {
+        return true;
+    }
+    let units = [
+        "ms", "us", "ns", "s", "m", "h", "d", "w", "y", "ki", "mi", "gi", "ti", "kb", "mb", "gb", "k", "g",
+        "b", "bit", "bits", "bytes", "min", "sec", "days", "%",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let letters_at = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+    if letters_at > 0 && units.contains(&lower[letters_at..].trim()) {
+        return true;
+    }
+    // 1h30m0s
+    lower.starts_with(|c: char| c.is_ascii_digit())
+        && lower.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'h' | b'm' | b's' | b'd'))
+        && lower.ends_with(['h', 'm', 's', 'd'])
+        && digits * 2 >= bytes.len()
+        && bytes.len() <= 12
+}
+
+/// True for host names with a port, addresses without a password, and mail addresses.
+fn is_address(value: &str) -> bool {
+    if value.contains("://") {
+        return true; // A password in it is found as such.
+    }
+    if let Some((host, port)) = value.rsplit_once(':')
+        && !port.is_empty()
+        && port.len() <= 5
+        && port.bytes().all(|b| b.is_ascii_digit())
+        && host.contains('.')
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+    {
+        return true;
+    }
+    let Some((user, host)) = value.split_once('@') else {
+        return value.ends_with(".svc") || value.contains(".svc.");
+    };
+    let is_name = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'))
+    };
+    let top = host.rsplit('.').next().unwrap_or("");
+    is_name(user)
+        && is_name(host)
+        && host.contains('.')
+        && (2..=6).contains(&top.len())
+        && top.bytes().all(|b| b.is_ascii_lowercase())
+}
+
+/// `com.example.Class`, `request.headers.token`: three or more words around dots, or two that are plainly code.
+pub(crate) fn is_dotted_identifier(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('.').collect();
+    let is_word = |part: &&str| {
+        part.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !entropy::is_random(part)
+    };
+    parts.len() >= 2 && parts.iter().all(is_word)
+}
+
+/// `ServiceAccountToken`, `getAccessToken`: words of letters only.
+fn is_camel_words(value: &str) -> bool {
+    value.bytes().all(|b| b.is_ascii_alphabetic()) && !entropy::is_random(value)
+}
+
+/// The name of a Kubernetes object: lower-case words around dashes, perhaps with short numbers.
+fn is_object_name(value: &str) -> bool {
+    value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_'))
+        && value.contains(['-', '.', '_'])
+        && value.split(['-', '.', '_']).all(|part| !entropy::is_random(part))
+}
+
+/// What people write where the password is asked for, shown or described.
+fn is_word_about_passwords(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    matches!(value, "Password" | "PASSWORD" | "Passwort" | "Secret" | "Token")
+        || ABOUT.contains(&lower.as_str())
+}
+
+/// True for passwords that stand in every list of defaults, with or without digits and signs at their end.
+fn is_well_known(value: &str) -> bool {
+    if matches!(value, "Password" | "PASSWORD" | "Secret" | "SECRET" | "Test" | "Admin") || value.len() > 40 {
+        return false; // Labels.
+    }
+    let lower = value.to_ascii_lowercase();
+    if is_wrapped(value.as_bytes()) || is_named_constant(value) && !lower.starts_with("change") {
+        return false;
+    }
+    if WELL_KNOWN.contains(&lower.as_str()) {
+        return true;
+    }
+    if !value.is_ascii() || lower.contains(char::is_whitespace) {
+        return false;
+    }
+    let squeezed: String = lower.chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect();
+    let spelled: String =
+        squeezed.replace('@', "a").replace("p4ss", "pass").replace('0', "o").replace('$', "s");
+    let bare = |text: &str| {
+        text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '!' | '#' | '*' | '?')).to_owned()
+    };
+    [squeezed, spelled]
+        .iter()
+        .any(|text| WELL_KNOWN.contains(&bare(text).as_str()) || WELL_KNOWN.contains(&text.as_str()))
+}
+
+/// Passwords that products ship with and people never change.
+const WELL_KNOWN: &[&str] = &[
+    "password",
+    "passw0rd",
+    "passwd",
+    "pass",
+    "admin",
+    "administrator",
+    "root",
+    "toor",
+    "changeme",
+    "changeit",
+    "changethis",
+    "changemenow",
+    "changemeplease",
+    "pleasechange",
+    "pleasechangeme",
+    "secret",
+    "supersecret",
+    "verysecret",
+    "topsecret",
+    "letmein",
+    "welcome",
+    "qwerty",
+    "qwertz",
+    "asdf",
+    "monkey",
+    "dragon",
+    "iloveyou",
+    "123456",
+    "1234567",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "1234",
+    "12345",
+    "111111",
+    "000000",
+    "123123",
+    "abc123",
+    "abcd",
+    "abc",
+    "password123",
+    "admin123",
+    "root123",
+    "test123",
+    "test",
+    "testing",
+    "guest",
+    "user",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mongo",
+    "mongodb",
+    "redis",
+    "rabbitmq",
+    "elastic",
+    "kibana",
+    "minio",
+    "minioadmin",
+    "minio123",
+    "grafana",
+    "jenkins",
+    "harbor",
+    "harbor12345",
+    "tomcat",
+    "manager",
+    "oracle",
+    "sa",
+    "mypassword",
+    "mysecretpassword",
+    "mysecretpw",
+    "mysecret",
+    "somepassword",
+    "dbpassword",
+    "rootpassword",
+    "adminpassword",
+    "userpassword",
+    "adminadmin",
+    "rootroot",
+    "adminpass",
+    "rootpass",
+    "dbpass",
+    "userpass",
+    "wordpress",
+    "drupal",
+    "joomla",
+    "nextcloud",
+    "keycloak",
+    "airflow",
+    "superset",
+    "zabbix",
+    "prom-operator",
+    "promoperator",
+    "calvin",
+    "raspberry",
+    "vagrant",
+    "docker",
+    "kubernetes",
+    "k8s",
+    "rancher",
+    "openshift",
+    "ansible",
+    "cisco",
+    "ubnt",
+    "hello",
+    "helloworld",
+    "sonar",
+    "nexus",
+    "artifactory",
+    "gitlab",
+    "gitea",
+    "neo4j",
+    "couchdb",
+    "cassandra",
+    "clickhouse",
+    "influxdb",
+    "pgadmin",
+    "phpmyadmin",
+    "teamcity",
+    "bitnami",
+    "pass@word",
+    "p@ssw0rd",
+    "p@ssword",
+    "s3cr3t",
+    "s3cret",
+    "hunter2",
+    "demo",
+    "foobar",
+    "foo",
+    "bar",
+    "bitnami1",
+    "spring",
+    "app",
+    "dev",
+    "temp",
+    "temporary",
+    "trustno1",
+];
+
+/// Words that say there is no value.
+const NOTHING: &[&str] = &[
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "undefined",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "enabled",
+    "disabled",
+    "enable",
+    "disable",
+    "empty",
+    "unset",
+    "auto",
+    "automatic",
+    "generated",
+    "autogenerated",
+    "auto-generated",
+    "random",
+    "prompt",
+    "ask",
+    "required",
+    "optional",
+    "string",
+    "str",
+    "bool",
+    "boolean",
+    "int",
+    "integer",
+    "number",
+    "object",
+    "any",
+    "text",
+    "bytes",
+    "unknown",
+    "todo",
+    "fixme",
+    "tbd",
+    "default-value",
+    "value",
+    "inherit",
+    "omit",
+    "void",
+    "never",
+    "always",
+    "hidden",
+    "sensitive",
+    "secure",
+    "~",
+    "-",
+    "|",
+    ">",
+    "|-",
+    ">-",
+    "\"\"",
+    "''",
+    "example",
+    "sample",
+    "dummy",
+    "fake",
+    "@",
+];
+
+/// Words that stand-ins contain, letters and digits only.
+const STAND_INS: &[&str] = &[
+    "replaceme",
+    "replacewith",
+    "replacethis",
+    "toreplace",
+    "toberepl",
+    "placeholder",
+    "redacted",
+    "yourpass",
+    "yourtoken",
+    "yoursecret",
+    "yourkey",
+    "yourapi",
+    "youraccess",
+    "youradmin",
+    "yourdb",
+    "yourclient",
+    "yourprivate",
+    "yourown",
+    "yourgithub",
+    "yourpersonal",
+    "yourstrong",
+    "yoursecure",
+    "yourhere",
+    "tokenhere",
+    "keyhere",
+    "passwordhere",
+    "secrethere",
+    "goeshere",
+    "inserthere",
+    "insertyour",
+    "enteryour",
+    "putyour",
+    "addyour",
+    "typeyour",
+    "useyour",
+    "setme",
+    "fillme",
+    "fillin",
+    "xxxx",
+    "notreal",
+    "notarealkey",
+    "notasecret",
+    "dummytoken",
+    "dummykey",
+    "dummysecret",
+    "dummypassword",
+    "faketoken",
+    "fakekey",
+    "fakesecret",
+    "fakepassword",
+    "example",
+    "sampletoken",
+    "samplekey",
+    "masked",
+    "tobedefined",
+    "tobefilled",
+    "tobeset",
+    "setbyci",
+    "injectedby",
+    "providedby",
+    "suppliedby",
+    "changeinprod",
+    "overrideme",
+    "secretgoes",
+    "base64encoded",
+];
+
+/// How keys begin that their issuer prints in its documentation: the storage emulator of Azure.
+const PUBLISHED: &[&str] = &["Eby8vdM02xNOcqFlqUwJPLlmEtlCDX"];
+
+/// How stand-ins begin.
+const STAND_IN_STARTS: &[&str] = &[
+    "your-",
+    "your_",
+    "your ",
+    "<",
+    "my-token",
+    "example-",
+    "example_",
+    "example.",
+    "todo",
+    "fixme",
+    "insert-",
+    "insert_",
+    "enter-",
+    "enter_",
+    "some-token",
+    "an-example",
+    "example-",
+];
+
+/// How references begin, in lower case.
+const REFERENCES: &[&str] = &[
+    "enc[",
+    "enc(",
+    "vault:",
+    "!vault",
+    "$ansible_vault",
+    "ref+",
+    "secretref+",
+    "arn:aws:",
+    "arn:aws-",
+    "projects/",
+    "secretkeyref",
+    "secret:",
+    "secret://",
+    "secrets:",
+    "secrets.",
+    "env:",
+    "env.",
+    "env(",
+    "envvar:",
+    "file:",
+    "ssm:",
+    "ssm://",
+    "op://",
+    "awssm",
+    "aws-sm",
+    "gcpsm",
+    "gcp:",
+    "gsm:",
+    "azurekv",
+    "akv:",
+    "azkv",
+    "keyring:",
+    "kms:",
+    "kms://",
+    "aqicah",
+    "sops:",
+    "@microsoft.keyvault(",
+    "keyvault:",
+    "lookup(",
+    "data.",
+    "var.",
+    "local.",
+    "module.",
+    "process.env",
+    "os.environ",
+    "os.getenv",
+    "system.getenv",
+    "getenv",
+    "config.",
+    "settings.",
+    "{cipher}",
+    "{encrypted}",
+    "{vault}",
+    "{{",
+    "%env",
+    "!!binary |",
+    "!ref",
+    "!sub",
+    "!getatt",
+    "!secret",
+    "!env",
+    "!env_var",
+    "!encrypted",
+    "fn::",
+    "doppler:",
+    "bws:",
+    "infisical:",
+    "conjur:",
+    "hashivault:",
+    "akeyless:",
+    "age1",
+    "ssh-rsa aaaa",
+    "ssh-ed25519 aaaa",
+    "ecdsa-sha2-",
+    "-----begin certificate",
+    "-----begin public key",
+    "sha256:",
+    "sha1:",
+    "md5:",
+    "urn:",
+    "cn=",
+    "uid=",
+    "ou=",
+    "http:",
+    "https:",
+    "${",
+    "$(",
+    "<%",
+    "k8s:",
+    "conf.",
+    "$__file{",
+    "$__env{",
+    "$__vault{",
+];
+
+/// Endings of file names.
+const ENDINGS_OF_FILES: &[&str] = &[
+    ".pem",
+    ".key",
+    ".crt",
+    ".cer",
+    ".txt",
+    ".json",
+    ".yaml",
+    ".yml",
+    ".jks",
+    ".p12",
+    ".pfx",
+    ".env",
+    ".conf",
+    ".cfg",
+    ".pub",
+    ".ini",
+    ".properties",
+    ".toml",
+    ".sh",
+    ".py",
+    ".js",
+    ".ts",
+    ".go",
+    ".java",
+    ".xml",
+    ".html",
+    ".php",
+    ".rb",
+    ".kdbx",
+    ".keystore",
+    ".truststore",
+    ".asc",
+    ".gpg",
+    ".md",
+    ".csr",
+    ".so",
+    ".dll",
+    ".jar",
+    ".sock",
+    ".log",
+    ".sql",
+    ".lua",
+    ".db",
+];
+
+/// Words about passwords and how they are kept, which are not passwords.
+const ABOUT: &[&str] = &[
+    "default",
+    "basic",
+    "bearer",
+    "digest",
+    "plaintext",
+    "plain",
+    "encrypted",
+    "md5",
+    "sha",
+    "sha1",
+    "sha256",
+    "sha512",
+    "scram-sha-256",
+    "scram-sha-512",
+    "bcrypt",
+    "argon2",
+    "argon2id",
+    "pbkdf2",
+    "scrypt",
+    "ldap",
+    "oauth",
+    "oauth2",
+    "oidc",
+    "saml",
+    "kerberos",
+    "peer",
+    "ident",
+    "trust",
+    "cert",
+    "username",
+    "login",
+    "email",
+    "contraseña",
+    "senha",
+    "wachtwoord",
+    "mot de passe",
+    "hashed",
+    "self",
+    "this",
+    "args",
+    "input",
+    "stdin",
+    "env",
+    "file",
+    "vault",
+    "interactive",
+    "manual",
+    "authenticated",
+    "external",
+    "internal",
+    "strong",
+    "weak",
+    "strict",
+    "invalid",
+    "missing",
+    "incorrect",
+    "wrong",
+    "expired",
+    "valid",
+    "unchanged",
+    "nopasswd",
+    "nopassword",
+    "sufficient",
+    "requisite",
+    "include",
+    "substack",
+    "pam_unix.so",
+    "compat",
+    "files",
+    "sss",
+    "systemd",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_password() {
+        for value in [
+            "changeme",
+            "ChangeMe123!",
+            "admin",
+            "P@ssw0rd",
+            "s3cr3t",
+            "my-secret-pw",
+            "123456",
+            "hunter22",
+            "Tr0ub4dor&3",
+            "q7Zp2Lm9Xc4Vb1Nk",
+            "change-me",
+        ] {
+            assert!(password(value).is_some(), "{value}");
+        }
+        for value in [
+            "",
+            "true",
+            "no",
+            "3306",
+            "15m",
+            "1h30m",
+            "/etc/secret/password",
+            "$(DB_PASSWORD)",
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "{{ .Values.password }}",
+            "<password>",
+            "REPLACE_ME",
+            "your-password",
+            "xxxxxxxx",
+            "********",
+            "ENC[AES256_GCM,data:abc]",
+            "vault:secret/data/db#password",
+            "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+            "DB_PASSWORD",
+            "Password",
+            "string",
+            "Enter your password",
+            "/run/secrets/db",
+            "password.txt",
+        ] {
+            assert!(password(value).is_none(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_secret() {
+        for value in ["q7Zp2Lm9Xc4Vb1Nk", "Sup3rSecretValue", "my-super-secret-jwt-key"] {
+            assert!(secret(value, false).is_some(), "{value}");
+        }
+        for value in [
+            "my-super-secret-jwt-key",
+            "oidc-client-secret",
+            "kube-system/token",
+            "default-token-abc12",
+            "kubernetes",
+            "com.example.Token",
+            "ServiceAccountToken",
+        ] {
+            assert!(secret(value, true).is_none(), "{value}");
+        }
+    }
+}
