@@ -11,6 +11,7 @@
 pub mod client;
 pub mod console;
 pub mod hostile;
+pub mod lab;
 pub mod nightlatch;
 pub mod open_host;
 pub mod pki;

@@ -1,0 +1,53 @@
+//! A real Kubernetes as the judge: of the scanner, of the offline authoriser, of what the audit believes about defaults.
+//!
+//! `./test lab` builds the programs and runs this; without `NIGHTLATCH_LAB` everything here counts as ignored. Run one with
+//! `NIGHTLATCH_LAB=target/lab cargo test -p nightlatch-e2e --test lab -- scan/default`. What this machine cannot start counts
+//! as ignored too, and the reason is printed before and after the run.
+
+#[path = "lab/defaults.rs"]
+mod defaults;
+#[path = "lab/scan.rs"]
+mod scan;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use nightlatch_e2e::lab::{HOME_VARIABLE, home, kubelet_impossible};
+
+/// One test, and what the machine must offer for it.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    needs: Needs,
+    run: fn() -> Result<(), Failed>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Needs {
+    Lab,
+    Kubelet,
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // One control plane at a time and something beside it: machines with two cores must pass as well.
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let no_lab =
+        home().is_none().then(|| format!("{HOME_VARIABLE} is not set; ./test lab builds what it needs"));
+    let no_kubelet = kubelet_impossible();
+    let mut skipped = Vec::new();
+    let mut trials = Vec::new();
+    for case in [scan::CASES, defaults::CASES].concat() {
+        let reason = no_lab.clone().or_else(|| no_kubelet.clone().filter(|_| case.needs == Needs::Kubelet));
+        if let Some(reason) = &reason {
+            skipped.push(format!("NOT RUN: {}: {reason}", case.name));
+        }
+        trials.push(Trial::test(case.name, case.run).with_ignored_flag(reason.is_some()));
+    }
+    for line in &skipped {
+        eprintln!("{line}");
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for line in &skipped {
+        eprintln!("{line}");
+    }
+    conclusion.exit();
+}
