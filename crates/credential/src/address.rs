@@ -21,6 +21,9 @@ pub(crate) fn read(text: &str, at: usize) -> Option<Detection> {
     let start = at + 3;
     let authority = authority(text, start)?;
     let userinfo = &authority[..authority.rfind('@')?];
+    if userinfo.contains(['[', '{', '(']) {
+        return None; // A form to be filled in: `scheme://[user:password@]host`.
+    }
     let host = &authority[userinfo.len() + 1..];
     match userinfo.split_once(':') {
         Some((user, password)) => pair(text, start + user.len() + 1, user, password, host),

@@ -550,6 +550,7 @@ const TOKENS_OF_OTHERS: &[&str] = &[
     "first",
     "resume",
     "idempotency",
+    "request",
     "per",
     "lex",
     "parse",
@@ -594,7 +595,6 @@ const SECRETS_OF_OTHERS: &[&str] = &[
 const SECRET_KEYS: &[&str] = &[
     "api",
     "secret",
-    "private",
     "encryption",
     "encrypt",
     "signing",
@@ -615,6 +615,7 @@ const SECRET_KEYS: &[&str] = &[
 
 /// Words right before `key` that may make it one.
 const RANDOM_KEYS: &[&str] = &[
+    "private",
     "account",
     "storage",
     "shared",

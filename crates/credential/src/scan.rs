@@ -92,6 +92,9 @@ const CODE: &[&str] = &[
     ".cc",
     ".cpp",
     ".rs",
+    ".pm",
+    ".pod",
+    ".pyi",
     ".groovy",
     ".kt",
     ".scala",
@@ -177,7 +180,7 @@ impl Scanner<'_> {
     fn identified_by(&self, at: usize) -> Option<Detection> {
         let start = at + "identified by ".len();
         let rest = pem::clip(self.text.get(start..)?, assignment::VALUE_BYTES_MAX);
-        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let quote = rest.chars().next().filter(|c| *c == '\'')?;
         let end = rest[1..].find([quote, '\n'])? + 1;
         let value = &rest[1..end];
         Some(generic(self.text, start + 1..start + end, value::password(value)?))
@@ -230,7 +233,12 @@ impl Scanner<'_> {
             let is_argument =
                 !assigned.begins_line && text.get(name.clone()).is_some_and(|name| name.ends_with(value));
             let is_read = value.starts_with('$') && value[1..].starts_with(|c: char| c.is_ascii_alphabetic());
-            if is_code || is_argument || is_read || is_prose(text, name, assigned) {
+            let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase());
+            let is_flag =
+                text.as_bytes()[assigned.span.start - 1] == b' ' && text[name.clone()].starts_with('-');
+            let is_sentence =
+                is_flag && is_word(value) && value::password(value) != Some(Strength::WellKnown);
+            if is_code || is_argument || is_read || is_sentence || is_prose(text, name, assigned) {
                 return None;
             }
         }

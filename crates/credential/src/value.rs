@@ -66,7 +66,8 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
     if bytes.is_empty() || NOTHING.contains(&lower.as_str()) || is_wrapped(bytes) {
         return true;
     }
-    if bytes.iter().all(|b| matches!(b, b'*' | b'x' | b'.' | b'-' | b'_' | b'#' | b'?' | b'=' | b'/')) {
+    if bytes.iter().all(|b| matches!(b, b'*' | b'x' | b'.' | b'-' | b'_' | b'#' | b'?' | b'=' | b'/' | b':'))
+    {
         return true;
     }
     if bytes.len() >= 4 && entropy::distinct(bytes) == 1 {
@@ -94,7 +95,8 @@ fn is_wrapped(bytes: &[u8]) -> bool {
 /// `DB_PASSWORD` as a value names a variable.
 fn is_named_constant(value: &str) -> bool {
     value.contains('_')
-        && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+        && value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        && !entropy::is_random(value)
         && value.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
 }
 
