@@ -26,6 +26,7 @@ mod pem;
 mod scan;
 mod shapes;
 mod value;
+mod words;
 
 pub use arguments::scan_arguments;
 pub use certificate::{Subject, subject};
