@@ -38,6 +38,8 @@ pub struct Corpus {
     pub view: View,
     /// The namespace of objects that name none, when the user gave one.
     pub namespace: Option<String>,
+    /// Kinds that embed a pod beside those known: group, kind, dotted path of the template.
+    pub pod_templates: Vec<(String, String, String)>,
 }
 
 impl Corpus {
@@ -67,7 +69,8 @@ fn collect<'a>(
     found: &mut Vec<Object<'a>>,
 ) {
     let own = |key| root.get(key).and_then(crate::Node::as_str);
-    let (Some(api_version), Some(kind)) = (own("apiVersion").or(list.map(|l| l.0)), own("kind").or(list.map(|l| l.1)))
+    let (Some(api_version), Some(kind)) =
+        (own("apiVersion").or(list.map(|l| l.0)), own("kind").or(list.map(|l| l.1)))
     else {
         return;
     };

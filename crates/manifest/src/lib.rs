@@ -6,14 +6,21 @@
 //!
 //! Pure: bytes come in as arguments, no file is opened here.
 
+mod builder;
+mod component;
 mod corpus;
 mod diagnostic;
 mod object;
+mod read;
 mod source;
 mod tree;
+mod workload;
 
+pub use builder::TreeBuilder;
 pub use corpus::{Corpus, Input, View};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use object::Object;
+pub use read::Limits;
 pub use source::{Place, Source, SourceId, Span};
-pub use tree::{Document, Format, Kind, Node, NodeId, TreeBuilder};
+pub use tree::{Document, Format, Kind, Node, NodeId};
+pub use workload::{Container, ContainerList, Workload, workloads};

@@ -17,6 +17,8 @@ pub enum Format {
     Unit,
     /// `NAME=value` lines.
     Env,
+    /// Lines of a program's output (`stat`, `find`, `ps`), read as a list of mappings.
+    Lines,
 }
 
 /// What a node is.
@@ -43,20 +45,22 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NodeId(pub u32);
 
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
+/// One node: 28 bytes.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    span: Span,
+pub(crate) struct Slot {
+    pub(crate) span: Span,
     /// The sequence or mapping it stands in; `NONE` for the root. What an alias names stands where its anchor is.
-    parent: u32,
+    pub(crate) parent: u32,
     /// For children of a sequence their index, for values of a mapping the node of their key, for keys `NONE`.
-    place: u32,
-    /// Sequence, mapping: first of its `len` entries in `children`. Scalar: its text in `strings`, or `NONE` when
-    /// the text is `len` bytes of the source from `data_start`.
-    data: u32,
-    len: u32,
-    kind: Kind,
+    pub(crate) place: u32,
+    /// Sequence, mapping: first of its `len` entries in `children`. Scalar: first of the `len` bytes of its text, in
+    /// `decoded` when it is `decoded`, in the source otherwise.
+    pub(crate) data: u32,
+    pub(crate) len: u32,
+    pub(crate) kind: Kind,
+    pub(crate) decoded: bool,
 }
 
 /// One document of a source.
@@ -70,11 +74,14 @@ pub struct Document {
     pub format: Format,
     /// The template a chart's renderer names in `# Source:`, when it does.
     pub template: Option<Box<str>>,
-    text: Arc<str>,
-    slots: Vec<Slot>,
-    children: Vec<u32>,
-    strings: Vec<Box<str>>,
-    root: u32,
+    pub(crate) text: Arc<str>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) children: Vec<u32>,
+    /// The texts that are not in the source as they are (escapes, folded lines), one behind the other.
+    pub(crate) decoded: String,
+    /// Tags that mean something to a reader of the format (`!reset` of Compose, `!Ref` of CloudFormation), by node.
+    pub(crate) tags: Vec<(u32, Box<str>)>,
+    pub(crate) root: u32,
 }
 
 /// A cursor on a node. Cheap to copy; everything is asked of it.
@@ -154,8 +161,10 @@ impl<'a> Node<'a> {
         let slot = self.slot();
         match slot.kind {
             Kind::Sequence | Kind::Mapping => "",
-            _ if slot.len == NONE => &self.document.strings[slot.data as usize],
-            _ => self.document.text.get(slot.data as usize..(slot.data + slot.len) as usize).unwrap_or(""),
+            _ => {
+                let from = if slot.decoded { self.document.decoded.as_str() } else { &self.document.text };
+                from.get(slot.data as usize..slot.data as usize + slot.len as usize).unwrap_or("")
+            }
         }
     }
 
@@ -177,6 +186,21 @@ impl<'a> Node<'a> {
     /// A whole number: decimal, `0x`, `0o`, `0b`, or with a leading zero octal, as YAML 1.1 reads them; `_` between digits.
     pub fn as_int(self) -> Option<i64> {
         (self.kind() == Kind::Int).then(|| whole_number(self.text())).flatten()
+    }
+
+    /// Any number; a string that looks like one is none.
+    pub fn as_float(self) -> Option<f64> {
+        match self.kind() {
+            Kind::Int => self.as_int().map(|value| value as f64).or_else(|| self.text().parse().ok()),
+            Kind::Float => self.text().replace('_', "").parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The tag written before it, when that is one of the format's own (`!reset`, `!Ref`), with its mark.
+    pub fn tag(self) -> Option<&'a str> {
+        let tags = &self.document.tags;
+        tags.iter().find(|(id, _)| *id == self.id).map(|(_, tag)| &**tag)
     }
 
     /// The value of a key, unless it is absent or `null`.
@@ -293,191 +317,4 @@ fn whole_number(text: &str) -> Option<i64> {
     };
     let value = i64::from_str_radix(digits, radix).ok()?;
     Some(if negative { -value } else { value })
-}
-
-/// Makes a [`Document`] from the events of a parser.
-///
-/// Open a sequence or mapping, push what is in it, close it; in a mapping keys and values alternate. The first node
-/// is the root. The parser bounds depth and size; the builder only keeps books.
-#[derive(Debug)]
-pub struct TreeBuilder {
-    document: Document,
-    open: Vec<Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    id: u32,
-    children: Vec<u32>,
-}
-
-impl TreeBuilder {
-    /// Starts a document of `source` whose whole text is `text`.
-    pub fn new(source: SourceId, index: u32, format: Format, text: Arc<str>) -> Self {
-        let document = Document {
-            source,
-            index,
-            format,
-            template: None,
-            text,
-            slots: Vec::new(),
-            children: Vec::new(),
-            strings: Vec::new(),
-            root: NONE,
-        };
-        Self { document, open: Vec::new() }
-    }
-
-    /// Pushes a scalar whose text is exactly the bytes `value` of the source (no escape in it).
-    pub fn scalar_slice(&mut self, span: Span, kind: Kind, value: Span) -> NodeId {
-        self.push(span, kind, value.start, value.end - value.start)
-    }
-
-    /// Pushes a scalar whose text had to be decoded.
-    pub fn scalar_text(&mut self, span: Span, kind: Kind, value: impl Into<Box<str>>) -> NodeId {
-        let index = self.document.strings.len() as u32;
-        self.document.strings.push(value.into());
-        self.push(span, kind, index, NONE)
-    }
-
-    /// Pushes a node that stands elsewhere already (an alias), without copying it.
-    pub fn alias(&mut self, node: NodeId) {
-        self.attach(node.0);
-    }
-
-    /// Opens a sequence or mapping at byte `start`.
-    pub fn open(&mut self, start: u32, kind: Kind) -> NodeId {
-        let id = self.push(Span { start, end: start }, kind, 0, 0);
-        self.open.push(Open { id: id.0, children: Vec::new() });
-        id
-    }
-
-    /// Closes the innermost open sequence or mapping, whose last byte is before `end`. Of a repeated key the last value
-    /// stays, in the place of the first; the identifiers of the keys that lost are returned.
-    pub fn close(&mut self, end: u32) -> Vec<NodeId> {
-        let Some(mut open) = self.open.pop() else { return Vec::new() };
-        let mut lost = Vec::new();
-        if self.document.slots[open.id as usize].kind == Kind::Mapping {
-            open.children.truncate(open.children.len() / 2 * 2);
-            lost = self.without_repeated_keys(&mut open.children);
-        }
-        let first = self.document.children.len() as u32;
-        self.document.children.extend_from_slice(&open.children);
-        let slot = &mut self.document.slots[open.id as usize];
-        slot.data = first;
-        slot.len = open.children.len() as u32;
-        slot.span.end = end.max(slot.span.start);
-        lost
-    }
-
-    /// Adds the entries of mapping `from` that the innermost open mapping has no key for (a merge key, YAML 1.1
-    /// "Merge Key Language-Independent Type").
-    pub fn merge(&mut self, from: NodeId) {
-        let document = &self.document;
-        let source = document.node(from);
-        let Some(open) = self.open.last() else { return };
-        let mut added = Vec::new();
-        for (key, value) in source.entries() {
-            let has = open.children.chunks_exact(2).any(|pair| document.node(NodeId(pair[0])).text() == key.text());
-            if !has {
-                added.extend([key.id, value.id]);
-            }
-        }
-        if let Some(open) = self.open.last_mut() {
-            open.children.extend(added);
-        }
-    }
-
-    /// The document; nothing when no node was pushed. Whatever is still open is closed at `end`.
-    pub fn finish(mut self, end: u32) -> Option<Document> {
-        while !self.open.is_empty() {
-            self.close(end);
-        }
-        (self.document.root != NONE).then_some(self.document)
-    }
-
-    /// Names the template that the document was rendered from.
-    pub fn template(&mut self, name: &str) {
-        self.document.template = Some(name.into());
-    }
-
-    /// What was built so far of a node, for parsers that must look back (merge keys, anchors).
-    pub fn node(&self, id: NodeId) -> Node<'_> {
-        self.document.node(id)
-    }
-
-    /// How many nodes there are.
-    pub fn len(&self) -> usize {
-        self.document.slots.len()
-    }
-
-    /// True while nothing was pushed.
-    pub fn is_empty(&self) -> bool {
-        self.document.slots.is_empty()
-    }
-
-    fn push(&mut self, span: Span, kind: Kind, data: u32, len: u32) -> NodeId {
-        let id = self.document.slots.len() as u32;
-        self.document.slots.push(Slot { span, parent: NONE, place: NONE, data, len, kind });
-        self.attach(id);
-        NodeId(id)
-    }
-
-    fn attach(&mut self, id: u32) {
-        let Some(open) = self.open.last_mut() else {
-            if self.document.root == NONE {
-                self.document.root = id;
-            }
-            return;
-        };
-        let is_mapping = self.document.slots[open.id as usize].kind == Kind::Mapping;
-        let count = open.children.len() as u32;
-        let place = match (is_mapping, count % 2) {
-            (false, _) => count,
-            (true, 0) => NONE,
-            (true, _) => open.children[count as usize - 1],
-        };
-        let slot = &mut self.document.slots[id as usize];
-        if slot.parent == NONE && id != self.document.root {
-            slot.parent = open.id;
-            slot.place = place;
-        }
-        open.children.push(id);
-    }
-
-    /// Keeps the last value of each key. Quadratic only for small mappings; larger ones are hashed.
-    fn without_repeated_keys(&self, children: &mut Vec<u32>) -> Vec<NodeId> {
-        use std::collections::HashMap;
-        let document = &self.document;
-        let text = |id: u32| document.node(NodeId(id)).text();
-        let pairs = children.len() / 2;
-        let small = pairs <= 16;
-        let repeats = if small {
-            (0..pairs).any(|a| (0..a).any(|b| text(children[2 * a]) == text(children[2 * b])))
-        } else {
-            let mut seen = std::collections::HashSet::with_capacity(pairs);
-            !(0..pairs).all(|a| seen.insert(text(children[2 * a])))
-        };
-        if !repeats {
-            return Vec::new();
-        }
-        let mut kept: Vec<u32> = Vec::with_capacity(children.len());
-        let mut seen: HashMap<&str, usize> = HashMap::with_capacity(pairs);
-        let mut lost = Vec::new();
-        for pair in children.chunks_exact(2) {
-            match seen.get(text(pair[0])) {
-                Some(&at) => {
-                    lost.push(NodeId(kept[at]));
-                    kept[at] = pair[0];
-                    kept[at + 1] = pair[1];
-                }
-                None => {
-                    seen.insert(text(pair[0]), kept.len());
-                    kept.extend_from_slice(pair);
-                }
-            }
-        }
-        *children = kept;
-        lost
-    }
 }
