@@ -1,10 +1,11 @@
 //! Folders, files and standard input.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     ffi::OsStr,
     io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use ignore::WalkBuilder;
@@ -86,6 +87,36 @@ pub fn collect_paths(paths: &[PathBuf], options: &FileOptions) -> Files {
     files
 }
 
+/// When each file that [`collect_paths`] would read was last written, and how long it is; to see that something changed.
+pub fn file_times(paths: &[PathBuf]) -> BTreeMap<PathBuf, (SystemTime, u64)> {
+    let mut times = BTreeMap::new();
+    let mut note = |path: &Path| {
+        if let Ok(found) = path.metadata() {
+            times.insert(path.to_owned(), (found.modified().unwrap_or(SystemTime::UNIX_EPOCH), found.len()));
+        }
+    };
+    for path in paths {
+        if !path.is_dir() {
+            note(path);
+            continue;
+        }
+        let walk = walk(path, FileOptions::default().depth_max);
+        walk.filter_map(Result::ok).filter(|entry| is_configuration(entry.path())).for_each(|entry| note(entry.path()));
+    }
+    times
+}
+
+fn walk(root: &Path, depth_max: usize) -> ignore::Walk {
+    WalkBuilder::new(root)
+        .standard_filters(false)
+        .add_custom_ignore_filename(".nightlatchignore")
+        .max_depth(Some(depth_max))
+        .follow_links(false)
+        .sort_by_file_name(OsStr::cmp)
+        .filter_entry(|entry| entry.depth() == 0 || !is_skipped_folder(entry))
+        .build()
+}
+
 impl Files {
     fn read(&mut self, path: &Path, options: &FileOptions) {
         match read_bounded(path, options.bytes_max) {
@@ -109,15 +140,7 @@ impl Files {
 
     fn folder(&mut self, root: &Path, options: &FileOptions, seen: &mut HashSet<PathBuf>) {
         let inside = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        let walk = WalkBuilder::new(root)
-            .standard_filters(false)
-            .add_custom_ignore_filename(".nightlatchignore")
-            .max_depth(Some(options.depth_max))
-            .follow_links(false)
-            .sort_by_file_name(OsStr::cmp)
-            .filter_entry(|entry| entry.depth() == 0 || !is_skipped_folder(entry))
-            .build();
-        for entry in walk {
+        for entry in walk(root, options.depth_max) {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {

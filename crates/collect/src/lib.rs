@@ -8,5 +8,5 @@ mod files;
 mod render;
 
 pub use bounded::{ReadError, read_bounded};
-pub use files::{FileOptions, Files, collect_paths};
+pub use files::{FileOptions, Files, collect_paths, file_times};
 pub use render::{RenderError, Renderers, render_folders};

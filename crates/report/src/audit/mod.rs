@@ -47,7 +47,7 @@ pub struct RuleText<'a> {
 pub type RuleTexts<'a> = &'a dyn Fn(&str) -> Option<RuleText<'a>>;
 
 /// The page about a reference, where the reference has one that stays.
-pub(crate) fn reference_url(reference: &str) -> Option<String> {
+pub fn reference_url(reference: &str) -> Option<String> {
     if reference.starts_with("https://") {
         return Some(reference.to_owned());
     }

@@ -1,0 +1,48 @@
+//! Native checks: what the closed shapes of a rule file cannot say. One folder for each family of rules, one file for
+//! each check or for a few that share everything; a test pairs the lists with the rules.
+
+pub(crate) mod admission;
+pub(crate) mod apiserver;
+pub(crate) mod cloud;
+pub(crate) mod compose;
+pub(crate) mod controller_manager;
+pub(crate) mod docker;
+pub(crate) mod etcd;
+pub(crate) mod exposure;
+pub(crate) mod kube_proxy;
+pub(crate) mod kubelet;
+pub(crate) mod network;
+pub(crate) mod node;
+pub(crate) mod path;
+pub(crate) mod pod;
+pub(crate) mod rbac;
+pub(crate) mod scheduler;
+pub(crate) mod secrets;
+
+use crate::NativeCheck;
+
+/// All native checks, family by family.
+pub(crate) const FAMILIES: &[&[(&str, NativeCheck)]] = &[
+    apiserver::CHECKS,
+    controller_manager::CHECKS,
+    scheduler::CHECKS,
+    etcd::CHECKS,
+    kubelet::CHECKS,
+    kube_proxy::CHECKS,
+    node::CHECKS,
+    admission::CHECKS,
+    rbac::CHECKS,
+    network::CHECKS,
+    secrets::CHECKS,
+    exposure::CHECKS,
+    pod::CHECKS,
+    docker::CHECKS,
+    compose::CHECKS,
+    cloud::CHECKS,
+    path::CHECKS,
+];
+
+/// The check of a name.
+pub(crate) fn native(name: &str) -> Option<NativeCheck> {
+    FAMILIES.iter().flat_map(|family| family.iter()).find(|(own, _)| *own == name).map(|(_, check)| *check)
+}

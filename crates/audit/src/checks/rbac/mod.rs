@@ -1,0 +1,6 @@
+//! Native checks of the family `rbac`.
+
+use crate::NativeCheck;
+
+/// The checks, by the name that `check.native` of a rule gives, sorted.
+pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[];

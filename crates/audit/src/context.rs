@@ -1,0 +1,142 @@
+//! Everything that checks may ask, made once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
+
+use nightlatch_manifest::{Container, Corpus, Document, Node, Object, View, Workload, workloads};
+use nightlatch_untrusted::Text;
+
+use crate::{
+    KubernetesVersion, Settings, Subject,
+    pending::{Component, ComposeProject, DocumentKind, components, compose_projects, kind_of},
+};
+
+/// Everything that checks may ask about one corpus.
+pub struct Context<'a> {
+    /// The input.
+    pub corpus: &'a Corpus,
+    /// What the audit was told.
+    pub settings: &'a Settings,
+    /// All Kubernetes objects, in order.
+    pub objects: Vec<Object<'a>>,
+    /// All workloads that are judged: those that a controller in the corpus made are not among them.
+    pub workloads: Vec<Workload<'a>>,
+    /// Command lines of control-plane and node programs.
+    pub components: Vec<Component<'a>>,
+    /// Compose projects, their files merged.
+    pub compose: Vec<ComposeProject<'a>>,
+    /// What descriptions of cloud resources say.
+    pub(crate) cloud: crate::checks::cloud::Estate<'a>,
+    by_kind: HashMap<&'a str, Vec<usize>>,
+    rbac: OnceLock<nightlatch_rbac::Authorizer>,
+}
+
+impl<'a> Context<'a> {
+    /// Looks over a corpus.
+    pub fn new(corpus: &'a Corpus, settings: &'a Settings) -> Self {
+        let objects: Vec<Object<'a>> = corpus.objects().collect();
+        let mut by_kind: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, object) in objects.iter().enumerate() {
+            by_kind.entry(object.kind).or_default().push(index);
+        }
+        Self {
+            corpus,
+            settings,
+            workloads: workloads(corpus, &objects),
+            components: components(corpus, &objects),
+            compose: compose_projects(corpus),
+            cloud: crate::checks::cloud::Estate::new(corpus),
+            objects,
+            by_kind,
+            rbac: OnceLock::new(),
+        }
+    }
+
+    /// The objects of a kind, of any group and version, in order.
+    pub fn objects_of(&self, kind: &str) -> impl Iterator<Item = &Object<'a>> {
+        self.by_kind.get(kind).into_iter().flatten().map(|&index| &self.objects[index])
+    }
+
+    /// The object of a kind, namespace and name. A namespace that is not said fits only another that is not said.
+    pub fn object(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&Object<'a>> {
+        self.objects_of(kind).find(|object| object.namespace == namespace && object.name == name)
+    }
+
+    /// True when the input is a whole cluster: what is not there does not exist.
+    pub fn is_full(&self) -> bool {
+        self.corpus.view == View::Full
+    }
+
+    /// The version to judge by.
+    pub fn kubernetes(&self) -> KubernetesVersion {
+        self.settings.kubernetes_or_latest()
+    }
+
+    /// The subject of a finding about a workload.
+    pub fn workload_subject(&self, workload: &Workload<'a>) -> Subject<'a> {
+        Subject::object(&workload.object).with_template(workload.template_metadata)
+    }
+
+    /// The subject of a finding about one container of a workload.
+    pub fn container_subject(&self, workload: &Workload<'a>, container: &Container<'a>) -> Subject<'a> {
+        self.workload_subject(workload).container(container.name)
+    }
+
+    /// Who may do what.
+    pub fn rbac(&self) -> &nightlatch_rbac::Authorizer {
+        self.rbac.get_or_init(|| nightlatch_rbac::Authorizer::new(self.corpus))
+    }
+
+    /// The documents of a sort.
+    pub fn documents_of(&self, kind: DocumentKind) -> impl Iterator<Item = &'a Document> {
+        self.corpus.documents.iter().filter(move |document| kind_of(document) == Some(kind))
+    }
+
+    /// The services of all Compose projects.
+    pub(crate) fn compose_services(&self) -> Vec<(Subject<'a>, Node<'a>)> {
+        self.compose
+            .iter()
+            .flat_map(|project| project.services.iter())
+            .map(|service| (Subject::other(service.node, "ComposeService", service.name), service.node))
+            .collect()
+    }
+
+    /// The Docker daemons' configuration files.
+    pub(crate) fn docker_daemons(&self) -> Vec<(Subject<'a>, Node<'a>)> {
+        self.documents_of(DocumentKind::DockerDaemon)
+            .map(|document| (Subject::document(document, "DockerDaemon", "daemon.json"), document.root()))
+            .collect()
+    }
+
+    /// The command lines of one program.
+    pub fn components_of(&self, name: &str) -> impl Iterator<Item = &Component<'a>> {
+        self.components.iter().filter(move |component| component.kind.as_str() == name)
+    }
+
+    /// The subject of a finding about a command line.
+    pub fn component_subject(&self, component: &Component<'a>) -> Subject<'a> {
+        match &component.object {
+            Some(object) => Subject::object(object),
+            None => Subject::other(
+                component.at.document().root(),
+                component.kind.as_str(),
+                component.kind.as_str(),
+            ),
+        }
+    }
+
+    /// The metadata of the pod template of a workload that is not a pod.
+    pub(crate) fn template_metadata(&self, object: &Object<'a>) -> Option<Node<'a>> {
+        let template =
+            object.spec()?.get("template").or_else(|| object.root.at("spec.jobTemplate.spec.template"))?;
+        template.get("metadata")
+    }
+
+    pub(crate) fn workload_count(&self) -> usize {
+        self.workloads.len()
+    }
+
+    pub(crate) fn unknown_documents(&self) -> BTreeMap<Text, u64> {
+        BTreeMap::new()
+    }
+}

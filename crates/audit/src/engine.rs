@@ -1,0 +1,439 @@
+//! Runs the selected rules over a corpus.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use nightlatch_finding::{
+    Severity,
+    audit::{
+        AuditFinding, AuditReport, Fix, InputSummary, Notice, NoticeKind, Related, RuleOutcome, SuppressedBy,
+        Suppression, Verdict,
+    },
+};
+use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, Node, NodeId};
+use nightlatch_untrusted::Text;
+
+use crate::{
+    At, Context, Found, Rule, Settings, Sink, declared, fix,
+    location::{self, location},
+    rule::Check,
+    suppress::{self, CommentExempt, Exempt},
+};
+
+/// Runs every selected rule over `corpus`.
+///
+/// Findings come worst first, then by source and place; the same input gives the same report.
+pub fn audit(corpus: &Corpus, settings: &Settings) -> AuditReport {
+    let context = Context::new(corpus, settings);
+    audit_context(&context)
+}
+
+/// The same, over a context that was made already (its engines are made once).
+pub fn audit_context(context: &Context<'_>) -> AuditReport {
+    let settings = context.settings;
+    let selected = settings.selected();
+    let mut sinks: Vec<Sink<'_>> = selected.iter().map(|rule| run(rule, context)).collect();
+    hide(&selected, &mut sinks);
+    let mut exemptions = Exemptions::new(context);
+    let mut report = AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
+    let mut ordered: Vec<(SortKey, AuditFinding)> = Vec::new();
+    for (rule, sink) in selected.iter().zip(sinks) {
+        let mut outcome = outcome(rule, &sink, settings);
+        for found in &sink.found {
+            let finding = finding(rule, found, context, &mut exemptions);
+            let counter =
+                if finding.suppressed.is_some() { &mut outcome.suppressed } else { &mut outcome.failed };
+            *counter = counter.saturating_add(1);
+            ordered.push((sort_key(&finding, found), finding));
+        }
+        outcome.verdict = verdict(&outcome);
+        report.rules.push(outcome);
+    }
+    ordered.sort_by(|a, b| a.0.cmp(&b.0));
+    report.findings = ordered.into_iter().map(|(_, finding)| finding).collect();
+    report.notices =
+        context.corpus.diagnostics.iter().map(|diagnostic| notice(context.corpus, diagnostic)).collect();
+    exemptions.notices(&mut report.notices);
+    report.input = summary(context);
+    report
+}
+
+type SortKey = (std::cmp::Reverse<Severity>, u32, u32, &'static str, u32);
+
+fn sort_key(finding: &AuditFinding, found: &Found<'_>) -> SortKey {
+    let at = location::node_of(found.at);
+    let id = crate::rule(&finding.rule).map_or("", |rule| rule.id);
+    (std::cmp::Reverse(finding.severity), at.document().source.0, at.span().start, id, 0)
+}
+
+fn run<'a>(rule: &'static Rule, context: &Context<'a>) -> Sink<'a> {
+    let mut sink = Sink::default();
+    match &rule.check {
+        Check::Native(_) => {
+            if let Some(check) = rule.check.function() {
+                check(context, &mut sink);
+            }
+        }
+        Check::Declared(declared) => declared::check(declared, context, &mut sink),
+    }
+    sink
+}
+
+/// One cause, one finding: drops what a finding of a rule in `hidden_by` covers.
+fn hide(selected: &[&'static Rule], sinks: &mut [Sink<'_>]) {
+    let hiding: HashSet<&str> = selected.iter().flat_map(|rule| rule.hidden_by.iter().copied()).collect();
+    if hiding.is_empty() {
+        return;
+    }
+    type Cause = (usize, NodeId, String, String);
+    let key = |found: &Found<'_>| -> Cause {
+        (
+            std::ptr::from_ref(found.subject.root.document()) as usize,
+            found.subject.root.id(),
+            found.subject.container.unwrap_or("").to_owned(),
+            found.cause.clone().unwrap_or_default(),
+        )
+    };
+    let mut causes: HashMap<&'static str, HashSet<Cause>> = HashMap::new();
+    for (rule, sink) in selected.iter().zip(sinks.iter()) {
+        if hiding.contains(rule.id) {
+            causes.insert(rule.id, sink.found.iter().map(key).collect());
+        }
+    }
+    for (rule, sink) in selected.iter().zip(sinks.iter_mut()) {
+        if rule.hidden_by.is_empty() {
+            continue;
+        }
+        sink.found.retain(|found| {
+            let own = key(found);
+            !rule.hidden_by.iter().any(|by| causes.get(by).is_some_and(|causes| causes.contains(&own)))
+        });
+    }
+}
+
+fn outcome(rule: &Rule, sink: &Sink<'_>, settings: &Settings) -> RuleOutcome {
+    RuleOutcome {
+        rule: rule.id.to_owned(),
+        name: rule.name.to_owned(),
+        title: rule.title.to_owned(),
+        severity: settings.severity_of(rule),
+        verdict: Verdict::NotApplicable,
+        failed: 0,
+        passed: sink.passed,
+        unknown: sink.unknown,
+        suppressed: 0,
+        why_unknown: sink.why_unknown.iter().map(|why| Text::from(why.as_str())).collect(),
+        references: rule.references.iter().map(|reference| (*reference).to_owned()).collect(),
+    }
+}
+
+/// What the counts come to: anything broken fails; else anything that could not be judged makes it unknown; what is
+/// exempt counts as held.
+pub(crate) fn verdict(outcome: &RuleOutcome) -> Verdict {
+    if outcome.failed > 0 {
+        Verdict::Fail
+    } else if outcome.unknown > 0 {
+        Verdict::Unknown
+    } else if outcome.passed > 0 || outcome.suppressed > 0 {
+        Verdict::Pass
+    } else {
+        Verdict::NotApplicable
+    }
+}
+
+fn finding(
+    rule: &Rule,
+    found: &Found<'_>,
+    context: &Context<'_>,
+    exemptions: &mut Exemptions<'_>,
+) -> AuditFinding {
+    let configured = context.settings.severity_of(rule);
+    let severity = match found.severity {
+        Some(severity) if configured == rule.severity => severity,
+        _ => configured,
+    };
+    let at = location::node_of(found.at);
+    let corpus = context.corpus;
+    let pointer = location::pointer(found);
+    let mut finding = AuditFinding {
+        rule: rule.id.to_owned(),
+        name: rule.name.to_owned(),
+        severity,
+        subject: location::subject(&found.subject),
+        location: Some(location(corpus, found.at)),
+        key_location: location::key_location(corpus, found.at),
+        pointer: Text::new(pointer),
+        message: Text::new(found.message.as_str()),
+        related: found
+            .related
+            .iter()
+            .map(|(message, at)| Related {
+                message: Text::new(message.as_str()),
+                location: at.map(|node| location(corpus, At::Value(node))),
+            })
+            .collect(),
+        fix: None,
+        fingerprint: location::fingerprint(rule, found),
+        suppressed: None,
+    };
+    finding.suppressed = exemptions.suppression(rule, found, at, &finding);
+    if finding.suppressed.is_none() {
+        let edits = if context.settings.with_fixes { fix::edits(corpus, &found.changes) } else { Vec::new() };
+        if found.fix_text.is_some() || !edits.is_empty() {
+            let text = found.fix_text.as_deref().unwrap_or(rule.remediation);
+            finding.fix = Some(Fix { text: Text::from(text), edits });
+        }
+    }
+    finding
+}
+
+/// Everything that exempts, and what of it was needed.
+struct Exemptions<'a> {
+    context: &'a Context<'a>,
+    comments: Vec<CommentExempt>,
+    /// Comments by source and the line they cover.
+    by_line: HashMap<(u32, u32), Vec<usize>>,
+    used_comments: HashSet<usize>,
+    used_config: HashSet<usize>,
+    /// Annotations that were needed, by document address and node and entry.
+    used_annotations: HashSet<(usize, NodeId, usize)>,
+    expired: BTreeMap<(u32, u32), (Text, nightlatch_finding::audit::Location)>,
+    expired_config: BTreeMap<u32, String>,
+}
+
+impl<'a> Exemptions<'a> {
+    fn new(context: &'a Context<'a>) -> Self {
+        let comments = suppress::comments(context.corpus);
+        let mut by_line: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
+        for (index, comment) in comments.iter().enumerate() {
+            by_line.entry((comment.source.0, comment.covers)).or_default().push(index);
+        }
+        Self {
+            context,
+            comments,
+            by_line,
+            used_comments: HashSet::new(),
+            used_config: HashSet::new(),
+            used_annotations: HashSet::new(),
+            expired: BTreeMap::new(),
+            expired_config: BTreeMap::new(),
+        }
+    }
+
+    fn suppression(
+        &mut self,
+        rule: &Rule,
+        found: &Found<'_>,
+        at: Node<'_>,
+        finding: &AuditFinding,
+    ) -> Option<Suppression> {
+        self.by_comment(rule, at)
+            .or_else(|| self.by_annotation(rule, found))
+            .or_else(|| self.by_config(rule, finding))
+    }
+
+    fn holds(&self, until: Option<Date>) -> bool {
+        until.is_none_or(|day| self.context.settings.today <= day)
+    }
+
+    fn by_comment(&mut self, rule: &Rule, at: Node<'_>) -> Option<Suppression> {
+        if self.comments.is_empty() {
+            return None;
+        }
+        let source_id = at.document().source;
+        let source = self.context.corpus.source(source_id);
+        for line in suppress::lines_around(source, at) {
+            for &index in self.by_line.get(&(source_id.0, line)).map_or(&[][..], Vec::as_slice) {
+                let Ok(exempt) = &self.comments[index].exempt else { continue };
+                if !exempt.rules.contains(&rule.id) {
+                    continue;
+                }
+                self.used_comments.insert(index);
+                if self.holds(exempt.until) {
+                    return Some(made(exempt, SuppressedBy::Comment));
+                }
+                let comment = self.comments[index].line;
+                let place = location::line(self.context.corpus, source_id, comment);
+                self.expired.insert((source_id.0, comment), (expired_message(rule, exempt), place));
+            }
+        }
+        None
+    }
+
+    fn by_annotation(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
+        let own = found.subject.root.get("metadata");
+        for metadata in [own, found.subject.template].into_iter().flatten() {
+            for (entry, (value, exempt)) in suppress::annotations(metadata).into_iter().enumerate() {
+                let Ok(exempt) = exempt else { continue };
+                let container_fits =
+                    exempt.container.as_deref().is_none_or(|name| found.subject.container == Some(name));
+                if !exempt.rules.contains(&rule.id) || !container_fits {
+                    continue;
+                }
+                self.used_annotations.insert((
+                    std::ptr::from_ref(value.document()) as usize,
+                    value.id(),
+                    entry,
+                ));
+                if self.holds(exempt.until) {
+                    return Some(made(&exempt, SuppressedBy::Annotation));
+                }
+                let place = location(self.context.corpus, At::Value(value));
+                self.expired
+                    .insert((value.document().source.0, place.line), (expired_message(rule, &exempt), place));
+            }
+        }
+        None
+    }
+
+    fn by_config(&mut self, rule: &Rule, finding: &AuditFinding) -> Option<Suppression> {
+        let settings = self.context.settings;
+        for (index, exemption) in settings.exemptions.iter().enumerate() {
+            if !crate::exemption::matches(exemption, rule, finding) {
+                continue;
+            }
+            self.used_config.insert(index);
+            if self.holds(exemption.until) {
+                return Some(Suppression {
+                    by: SuppressedBy::Config,
+                    reason: Text::from(exemption.reason.as_str()),
+                    until: exemption.until.map(|day| day.to_string()),
+                });
+            }
+            self.expired_config.insert(
+                exemption.line,
+                format!(
+                    "the exemption on line {} of the configuration is over; its findings count again",
+                    exemption.line
+                ),
+            );
+        }
+        None
+    }
+
+    /// Adds what is wrong with exemptions: unreadable, expired, or not needed by any selected rule.
+    fn notices(self, notices: &mut Vec<Notice>) {
+        let corpus = self.context.corpus;
+        let ran: HashSet<&str> = self.context.settings.selected().iter().map(|rule| rule.id).collect();
+        for (message, place) in self.expired.into_values() {
+            notices.push(Notice { kind: NoticeKind::ExpiredSuppression, location: Some(place), message });
+        }
+        for message in self.expired_config.into_values() {
+            notices.push(Notice {
+                kind: NoticeKind::ExpiredSuppression,
+                location: None,
+                message: Text::new(message),
+            });
+        }
+        for (index, comment) in self.comments.iter().enumerate() {
+            let place = Some(location::line(corpus, comment.source, comment.line));
+            match &comment.exempt {
+                Err(bad) => notices.push(Notice {
+                    kind: NoticeKind::Warning,
+                    location: place,
+                    message: Text::new(bad.0.as_str()),
+                }),
+                Ok(exempt) if !self.used_comments.contains(&index) => {
+                    if let Some(message) = unused_message(exempt, &ran) {
+                        notices.push(Notice {
+                            kind: NoticeKind::UnusedSuppression,
+                            location: place,
+                            message,
+                        });
+                    }
+                }
+                Ok(_) => {}
+            }
+        }
+        for object in &self.context.objects {
+            let template = self.context.template_metadata(object);
+            for metadata in [object.root.get("metadata"), template].into_iter().flatten() {
+                for (entry, (value, exempt)) in suppress::annotations(metadata).into_iter().enumerate() {
+                    let key = (std::ptr::from_ref(value.document()) as usize, value.id(), entry);
+                    let place = Some(location(corpus, At::Value(value)));
+                    match exempt {
+                        Err(bad) => notices.push(Notice {
+                            kind: NoticeKind::Warning,
+                            location: place,
+                            message: Text::new(bad.0),
+                        }),
+                        Ok(exempt) if !self.used_annotations.contains(&key) => {
+                            if let Some(message) = unused_message(&exempt, &ran) {
+                                notices.push(Notice {
+                                    kind: NoticeKind::UnusedSuppression,
+                                    location: place,
+                                    message,
+                                });
+                            }
+                        }
+                        Ok(_) => {}
+                    }
+                }
+            }
+        }
+        for (index, exemption) in self.context.settings.exemptions.iter().enumerate() {
+            let ran_it = exemption.rule.is_empty() || ran.contains(exemption.rule.as_str());
+            if ran_it && !self.used_config.contains(&index) {
+                let message =
+                    format!("the exemption on line {} of the configuration exempts nothing", exemption.line);
+                notices.push(Notice {
+                    kind: NoticeKind::UnusedSuppression,
+                    location: None,
+                    message: Text::new(message),
+                });
+            }
+        }
+    }
+}
+
+use jiff::civil::Date;
+
+fn made(exempt: &Exempt, by: SuppressedBy) -> Suppression {
+    Suppression {
+        by,
+        reason: Text::from(exempt.reason.as_str()),
+        until: exempt.until.map(|day| day.to_string()),
+    }
+}
+
+fn expired_message(rule: &Rule, exempt: &Exempt) -> Text {
+    let until = exempt.until.map(|day| day.to_string()).unwrap_or_default();
+    Text::new(format!("the exemption from {} ended on {until}; its findings count again", rule.id))
+}
+
+/// Says that an exemption is not needed; nothing when one of its rules did not run, because then nobody knows.
+fn unused_message(exempt: &Exempt, ran: &HashSet<&str>) -> Option<Text> {
+    exempt
+        .rules
+        .iter()
+        .all(|rule| ran.contains(rule))
+        .then(|| Text::new(format!("nothing here breaks {}; the exemption can go", exempt.rules.join(", "))))
+}
+
+fn notice(corpus: &Corpus, diagnostic: &Diagnostic) -> Notice {
+    let kind = match diagnostic.kind {
+        DiagnosticKind::Error => NoticeKind::Unreadable,
+        DiagnosticKind::Warning => NoticeKind::Warning,
+    };
+    let message = if diagnostic.at.is_some() || diagnostic.name.is_empty() {
+        diagnostic.message.clone()
+    } else {
+        Text::new(format!("{}: {}", diagnostic.name.raw(), diagnostic.message.raw()))
+    };
+    Notice {
+        kind,
+        location: diagnostic.at.map(|(source, span)| location::of_span(corpus, source, span)),
+        message,
+    }
+}
+
+fn summary(context: &Context<'_>) -> InputSummary {
+    let corpus = context.corpus;
+    InputSummary {
+        sources: corpus.sources.len() as u64,
+        bytes: corpus.sources.iter().map(|source| source.text.len() as u64).sum(),
+        documents: corpus.documents.len() as u64,
+        objects: context.objects.len() as u64,
+        workloads: context.workload_count() as u64,
+        unknown: context.unknown_documents(),
+    }
+}
