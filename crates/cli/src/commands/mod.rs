@@ -1,8 +1,10 @@
 //! One file for each command.
 
 mod alert;
+mod audit;
 mod completions;
 mod config;
+mod corpus;
 mod count;
 mod demo;
 mod enrich;
@@ -54,6 +56,7 @@ macro_rules! commands {
 
 commands! {
     Scan(scan),
+    Audit(audit),
     Search(search),
     Count(count),
     Stats(stats),
@@ -74,6 +77,35 @@ commands! {
     Man(man),
     #[command(hide = true)]
     Reference(reference),
+}
+
+/// Writes a file whole or not at all: beside it first, then renamed. A file that is replaced keeps its permissions.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed =
+        |error: io::Error| Failure::from(error).while_doing(format!("cannot write {}", path.display()));
+    // What a link points to is replaced, not the link; a device is written to as it is.
+    let place = match fs::metadata(path) {
+        Ok(found) if !found.is_file() => return fs::write(path, bytes).map_err(failed),
+        Ok(_) => fs::canonicalize(path).map_err(failed)?,
+        Err(_) => path.to_owned(),
+    };
+    let mut name = place.as_os_str().to_owned();
+    name.push(format!(".part-{}", std::process::id()));
+    let part = std::path::PathBuf::from(name);
+    let written = (|| {
+        let mut file = fs::File::create_new(&part)?;
+        if let Ok(found) = fs::metadata(&place) {
+            file.set_permissions(found.permissions())?;
+        }
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, &place)
+    })();
+    written.map_err(|error| {
+        // The error that matters is already on its way.
+        let _ = fs::remove_file(&part);
+        failed(error)
+    })
 }
 
 /// Finds a field by name; a slip of the pen gets the nearest name.

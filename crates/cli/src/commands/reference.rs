@@ -2,7 +2,13 @@ use std::{fs, path::PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::{commands::fingerprint, exit, exit::Exit, failure::Failure, session::Session};
+use crate::{
+    commands::{audit, fingerprint},
+    exit,
+    exit::Exit,
+    failure::Failure,
+    session::Session,
+};
 
 /// Write the reference pages of the documentation into a directory
 #[derive(Debug, Args)]
@@ -18,21 +24,30 @@ impl Reference {
             |e: std::io::Error| Failure::from(e).while_doing(format!("cannot write {}", self.dir.display()));
         fs::create_dir_all(&self.dir).map_err(failed)?;
         for (name, text) in pages() {
-            fs::write(self.dir.join(name), text).map_err(failed)?;
+            let path = self.dir.join(name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(failed)?;
+            }
+            fs::write(path, text).map_err(failed)?;
         }
         Ok(Exit::Clean)
     }
 }
 
 /// Every generated page: file name and text.
-pub(crate) fn pages() -> Vec<(&'static str, String)> {
-    vec![
+pub(crate) fn pages() -> Vec<(String, String)> {
+    let mut pages: Vec<(String, String)> = [
         ("commands.md", commands()),
         ("configuration.md", configuration()),
         ("exit-codes.md", exit_codes()),
         ("fingerprints.md", fingerprint::reference()),
         ("query.md", nightlatch_query::reference()),
+        ("rules.md", audit::rule_index()),
     ]
+    .map(|(name, text)| (name.to_owned(), text))
+    .to_vec();
+    pages.extend(audit::rule_pages());
+    pages
 }
 
 fn configuration() -> String {
@@ -78,8 +93,19 @@ mod tests {
     fn committed_pages_are_what_the_code_says() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
         for (name, text) in super::pages() {
-            let committed = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
+            let committed = std::fs::read_to_string(dir.join(&name)).unwrap_or_default();
             assert!(committed == text, "{name} is stale: run `cargo run -- reference docs/reference`");
+        }
+    }
+
+    #[test]
+    fn no_page_is_about_a_rule_that_is_gone() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/rules");
+        let pages: Vec<String> = super::pages().into_iter().map(|(name, _)| name).collect();
+        for entry in std::fs::read_dir(dir).expect("the pages are committed") {
+            let name =
+                format!("rules/{}", entry.expect("a folder can be listed").file_name().to_string_lossy());
+            assert!(pages.contains(&name), "{name} is about no rule");
         }
     }
 }

@@ -1,0 +1,93 @@
+//! What the commands of the audit read: files, folders, standard input, rendered charts.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use nightlatch_collect::{FileOptions, Renderers, collect_paths, render_folders};
+use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, Limits, View};
+use nightlatch_untrusted::Text;
+
+use crate::{failure::Failure, say::say, session::Session};
+
+/// What to read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CorpusArgs {
+    /// Files and folders; `-` is standard input [default: . for files, nothing with --cluster]
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Render charts with helm and kustomizations with kustomize or kubectl, and read what they give
+    #[arg(long, help_heading = "Input")]
+    pub(crate) render: bool,
+    /// Values for charts; may be repeated
+    #[arg(long, value_name = "FILE", requires = "render", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub(crate) values: Vec<PathBuf>,
+    /// The program that renders charts
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        default_value = "helm",
+        help_heading = "Input",
+        hide_default_value = true
+    )]
+    pub(crate) helm: PathBuf,
+    /// The input is complete: what is not in it does not exist
+    #[arg(long, help_heading = "Input")]
+    pub(crate) full: bool,
+    /// The namespace of objects that name none
+    #[arg(long, short, value_name = "NAME", help_heading = "Input")]
+    pub(crate) namespace: Option<String>,
+    /// Longest file that is read, in megabytes
+    #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..4096), help_heading = "Input")]
+    pub(crate) max_file_size: u64,
+}
+
+impl CorpusArgs {
+    /// Reads everything. What cannot be read is in the diagnostics of the corpus.
+    pub(crate) fn read(&self, session: &Session) -> Result<Corpus, Failure> {
+        let paths = if self.paths.is_empty() { vec![PathBuf::from(".")] } else { self.paths.clone() };
+        let options = FileOptions { bytes_max: self.max_file_size * 1_000_000, ..FileOptions::default() };
+        let files = collect_paths(&paths, &options);
+        let (mut inputs, mut diagnostics) = (files.inputs, files.diagnostics);
+        if self.render {
+            let renderers = Renderers {
+                helm: self.helm.clone(),
+                values: self.values.clone(),
+                bytes_max: options.bytes_max,
+                ..Renderers::default()
+            };
+            let (rendered, failures) = render_folders(&files.renderable, &renderers);
+            // What was rendered stands for its sources: templates are no manifests.
+            let done: Vec<String> = rendered
+                .iter()
+                .filter_map(|input| input.name.raw().strip_suffix(" (rendered)"))
+                .map(|folder| format!("{}/", folder.strip_prefix("./").unwrap_or(folder)))
+                .collect();
+            inputs.retain(|input| {
+                !done.iter().any(|folder| folder == "./" || input.name.raw().starts_with(folder))
+            });
+            inputs.extend(rendered);
+            diagnostics.extend(failures.into_iter().map(|(folder, error)| Diagnostic {
+                kind: DiagnosticKind::Error,
+                at: None,
+                name: Text::from(folder.to_string_lossy().as_ref()),
+                message: Text::new(error.to_string()),
+            }));
+        } else if !files.renderable.is_empty() && session.chatty() {
+            let first =
+                files.renderable.first().map(|folder| folder.display().to_string()).unwrap_or_default();
+            say(format_args!(
+                "note: {first} holds a chart or a kustomization; --render reads what it gives instead of its sources"
+            ));
+        }
+        if inputs.is_empty() && diagnostics.is_empty() {
+            return Err(Failure::usage("there is nothing to read")
+                .hint("name a folder with YAML, JSON or TOML files, or - for standard input"));
+        }
+        let limits = Limits { bytes_max: options.bytes_max as usize, ..Limits::default() };
+        let mut corpus = Corpus::read(inputs, &limits);
+        corpus.diagnostics.splice(0..0, diagnostics);
+        corpus.view = if self.full { View::Full } else { View::Partial };
+        corpus.namespace = self.namespace.clone();
+        Ok(corpus)
+    }
+}
