@@ -44,6 +44,7 @@ impl TreeBuilder {
             index,
             format,
             template: None,
+            what: None,
             text,
             slots: Vec::new(),
             children: Vec::new(),

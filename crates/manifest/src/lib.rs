@@ -7,9 +7,11 @@
 //! Pure: bytes come in as arguments, no file is opened here.
 
 mod builder;
+mod classify;
 mod component;
 mod corpus;
 mod diagnostic;
+mod node_file;
 mod object;
 mod read;
 mod source;
@@ -17,8 +19,11 @@ mod tree;
 mod workload;
 
 pub use builder::TreeBuilder;
+pub use classify::{Census, DocumentKind, kind_of};
+pub use component::{Component, ComponentKind, Distribution, Flag, components};
 pub use corpus::{Corpus, Input, View};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
+pub use node_file::{NodeFile, node_files};
 pub use object::Object;
 pub use read::Limits;
 pub use source::{Place, Source, SourceId, Span};

@@ -74,6 +74,8 @@ pub struct Document {
     pub format: Format,
     /// The template a chart's renderer names in `# Source:`, when it does.
     pub template: Option<Box<str>>,
+    /// What it is; nothing when it is nothing known.
+    pub what: Option<crate::DocumentKind>,
     pub(crate) text: Arc<str>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) children: Vec<u32>,

@@ -17,10 +17,10 @@ pub(super) fn decode(bytes: Vec<u8>, bytes_max: usize) -> Result<String, Refusal
         ));
     }
     match bytes.as_slice() {
-        [0xFF, 0xFE, 0, 0, rest @ ..] => wide(rest, |unit| u32::from_le_bytes(unit), "UTF-32"),
-        [0, 0, 0xFE, 0xFF, rest @ ..] => wide(rest, |unit| u32::from_be_bytes(unit), "UTF-32"),
-        [0xFF, 0xFE, rest @ ..] => utf16(rest, |unit| u16::from_le_bytes(unit)),
-        [0xFE, 0xFF, rest @ ..] => utf16(rest, |unit| u16::from_be_bytes(unit)),
+        [0xFF, 0xFE, 0, 0, rest @ ..] => wide(rest, u32::from_le_bytes, "UTF-32"),
+        [0, 0, 0xFE, 0xFF, rest @ ..] => wide(rest, u32::from_be_bytes, "UTF-32"),
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
         _ => String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let mut bytes = error.into_bytes();

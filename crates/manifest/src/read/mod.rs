@@ -16,6 +16,7 @@ use nightlatch_untrusted::Text;
 use self::detect::Shape;
 use crate::{
     Corpus, Diagnostic, DiagnosticKind, Document, Format, Input, NodeId, Source, SourceId, Span, TreeBuilder,
+    classify::classify,
 };
 
 /// At most so many diagnostics of one kind per source; the last one says how many more there are.
@@ -42,8 +43,13 @@ impl Default for Limits {
 }
 
 impl Corpus {
+    /// Reads every input, in order, within the default limits.
+    pub fn read(inputs: impl IntoIterator<Item = Input>) -> Self {
+        Self::read_within(inputs, &Limits::default())
+    }
+
     /// Reads every input, in order.
-    pub fn read(inputs: impl IntoIterator<Item = Input>, limits: &Limits) -> Self {
+    pub fn read_within(inputs: impl IntoIterator<Item = Input>, limits: &Limits) -> Self {
         let mut corpus = Self::default();
         for input in inputs {
             corpus.add(input, limits);
@@ -128,7 +134,10 @@ impl Out<'_> {
     }
 
     pub(crate) fn push(&mut self, document: Option<Document>) {
-        self.documents.extend(document);
+        self.documents.extend(document.map(|mut document| {
+            document.what = classify(document.root(), document.format, self.name.raw());
+            document
+        }));
     }
 
     /// Notes what hides a document.

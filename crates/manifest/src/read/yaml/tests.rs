@@ -2,10 +2,7 @@ use super::*;
 use crate::{Corpus, Input, Kind, Limits, Node};
 
 fn read(text: &str) -> Corpus {
-    Corpus::read(
-        [Input { name: "a.yaml".to_owned().into(), bytes: text.as_bytes().to_vec() }],
-        &Limits::default(),
-    )
+    Corpus::read([Input { name: "a.yaml".to_owned().into(), bytes: text.as_bytes().to_vec() }])
 }
 
 fn show(text: &str) -> String {
