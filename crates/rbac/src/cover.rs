@@ -5,59 +5,59 @@ use crate::{Rule, attributes::path_covers};
 /// Whether everything that `wanted` grants is granted by `owned` too.
 ///
 /// The wanted rule is taken apart into single (verb, group, resource, name) and (verb, path) rights. Each must be
-/// covered by one owned rule; rights from several owned rules add up only across, never inside, one single right. Of
-/// the subresource `*/scale` only `*` and `*/scale` are a cover, and of `*` only `*`.
+/// covered by one owned rule. Of the subresource `*/scale` only `*` and `*/scale` are a cover, and of `*` only `*`.
 ///
 /// Source: Kubernetes documentation, Using RBAC Authorization, Restrictions on role creation or update.
 pub fn covers(owned: &[Rule], wanted: &Rule) -> bool {
-    uncovered(owned, wanted).is_none()
+    missing(owned, wanted, 1).is_empty()
 }
 
-/// The first right of `wanted` that `owned` does not cover, as a rule of its own.
-pub fn uncovered(owned: &[Rule], wanted: &Rule) -> Option<Rule> {
+/// The single rights of `wanted` that `owned` does not cover, each as a rule of its own, at most `most` of them.
+pub fn missing(owned: &[Rule], wanted: &Rule, most: usize) -> Vec<Rule> {
+    let mut found = Vec::new();
     for verb in &wanted.verbs {
         let with_verb: Vec<&Rule> = owned.iter().filter(|own| word(&own.verbs, verb)).collect();
         for path in &wanted.paths {
             // A rule limited to names is no cover for a path, even if it lists the path.
             let mut free = with_verb.iter().filter(|own| own.names.is_empty());
             if !free.any(|own| own.paths.iter().any(|own| path_covers(own, path))) {
-                return Some(Rule {
-                    verbs: vec![verb.clone()],
-                    paths: vec![path.clone()],
-                    ..Rule::default()
-                });
+                found.push(Rule { verbs: vec![verb.clone()], paths: vec![path.clone()], ..Rule::default() });
             }
         }
         for group in &wanted.groups {
             let with_group: Vec<&Rule> =
                 with_verb.iter().copied().filter(|own| word(&own.groups, group)).collect();
             for resource in &wanted.resources {
-                let with_resource: Vec<&Rule> = with_group
-                    .iter()
-                    .copied()
-                    .filter(|own| own.resources.iter().any(|own| resource_is_covered(own, resource)))
-                    .collect();
-                let names = || wanted.names.iter().map(Some).chain(wanted.names.is_empty().then_some(None));
-                for name in names() {
-                    let covered = with_resource.iter().any(|own| match name {
-                        _ if own.names.is_empty() => true,
-                        Some(name) => own.names.contains(name),
-                        None => false,
-                    });
-                    if !covered {
-                        return Some(Rule {
-                            verbs: vec![verb.clone()],
-                            groups: vec![group.clone()],
-                            resources: vec![resource.clone()],
-                            names: name.cloned().into_iter().collect(),
-                            ..Rule::default()
-                        });
-                    }
+                if found.len() >= most {
+                    found.truncate(most);
+                    return found;
                 }
+                names_missing(&with_group, wanted, (verb, group, resource), &mut found);
             }
         }
     }
-    None
+    found.truncate(most);
+    found
+}
+
+fn names_missing(owned: &[&Rule], wanted: &Rule, right: (&String, &String, &String), found: &mut Vec<Rule>) {
+    let (verb, group, resource) = right;
+    let covers = |own: &&&Rule| own.resources.iter().any(|own| resource_is_covered(own, resource));
+    let owned: Vec<&Rule> = owned.iter().filter(covers).copied().collect();
+    let names = wanted.names.iter().map(Some).chain(wanted.names.is_empty().then_some(None));
+    for name in names {
+        let is_covered =
+            owned.iter().any(|own| own.names.is_empty() || name.is_some_and(|name| own.names.contains(name)));
+        if !is_covered {
+            found.push(Rule {
+                verbs: vec![verb.clone()],
+                groups: vec![group.clone()],
+                resources: vec![resource.clone()],
+                names: name.cloned().into_iter().collect(),
+                ..Rule::default()
+            });
+        }
+    }
 }
 
 fn word(owned: &[String], wanted: &str) -> bool {
