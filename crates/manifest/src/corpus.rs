@@ -40,6 +40,8 @@ pub struct Corpus {
     pub namespace: Option<String>,
     /// Kinds that embed a pod beside those known: group, kind, dotted path of the template.
     pub pod_templates: Vec<(String, String, String)>,
+    /// Configuration files in ConfigMaps, once somebody asked for them.
+    pub(crate) embedded: std::sync::OnceLock<Vec<crate::embedded::Found>>,
 }
 
 impl Corpus {
@@ -55,7 +57,7 @@ impl Corpus {
 }
 
 /// The objects of a document.
-fn objects_of<'a>(document: &'a Document, namespace: Option<&'a str>) -> Vec<Object<'a>> {
+pub(crate) fn objects_of<'a>(document: &'a Document, namespace: Option<&'a str>) -> Vec<Object<'a>> {
     let mut found = Vec::new();
     collect(document.root(), None, namespace, 0, &mut found);
     found

@@ -9,8 +9,10 @@
 mod builder;
 mod classify;
 mod component;
+mod compose;
 mod corpus;
 mod diagnostic;
+mod embedded;
 mod node_file;
 mod object;
 mod read;
@@ -21,8 +23,13 @@ mod workload;
 pub use builder::TreeBuilder;
 pub use classify::{Census, DocumentKind, kind_of};
 pub use component::{Component, ComponentKind, Distribution, Flag, components};
+pub use compose::{
+    ComposeMount, ComposeMountKind, ComposePort, ComposeProject, ComposeService, ComposeVariable,
+    compose_projects,
+};
 pub use corpus::{Corpus, Input, View};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
+pub use embedded::Embedded;
 pub use node_file::{NodeFile, node_files};
 pub use object::Object;
 pub use read::Limits;

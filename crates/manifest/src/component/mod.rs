@@ -176,6 +176,11 @@ pub fn components<'a>(corpus: &'a Corpus, objects: &[Object<'a>]) -> Vec<Compone
     found
 }
 
+/// Words of a command as a shell splits them.
+pub(crate) fn split_words(text: &str) -> Vec<String> {
+    command_line::split(text)
+}
+
 /// True for the name of a program whose flags are understood.
 pub(crate) fn is_component_name(name: &str) -> bool {
     ComponentKind::of(name).is_some() || matches!(name, "hyperkube" | "k3s" | "rke2")

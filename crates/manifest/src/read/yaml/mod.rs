@@ -10,8 +10,10 @@ mod sink;
 mod tests;
 
 use self::sink::{Sink, Stop};
-use super::Out;
-use crate::{Format, Span, TreeBuilder};
+use std::sync::Arc;
+
+use super::{Limits, Out};
+use crate::{Document, Format, SourceId, Span, TreeBuilder};
 
 /// One document's part of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,6 +51,25 @@ pub(crate) fn read(out: &mut Out<'_>, start: usize) {
             },
         }
     }
+}
+
+/// Reads bytes `start` to `end` of `text` as one document, its places those of `text`; nothing when that cannot be done.
+pub(crate) fn read_part(
+    source: SourceId,
+    text: &Arc<str>,
+    start: usize,
+    end: usize,
+    limits: &Limits,
+) -> Option<Document> {
+    let mut tree = TreeBuilder::new(source, 0, Format::Yaml, Arc::clone(text));
+    let quick = quick::parse(text, start, end, &mut Sink::new(&mut tree, limits));
+    if quick == Err(Stop::Unusual) {
+        tree.clear();
+        full::parse(text, start, end, &mut Sink::new(&mut tree, limits)).ok()?;
+    } else {
+        quick.ok()?;
+    }
+    tree.finish(end as u32)
 }
 
 fn parse(text: &str, chunk: Chunk, tree: &mut TreeBuilder, out: &mut Out<'_>) -> Result<(), (usize, String)> {
