@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
-use nightlatch_manifest::{Container, Corpus, Document, Node, Object, View, Workload, workloads};
+use nightlatch_manifest::{Component, DocumentKind, components, kind_of, Container, Corpus, Document, Node, Object, View, Workload, workloads};
 use nightlatch_untrusted::Text;
 
 use crate::{
     KubernetesVersion, Settings, Subject,
-    pending::{Component, ComposeProject, DocumentKind, components, compose_projects, kind_of},
+    pending::{ComposeProject, compose_projects},
 };
 
 /// Everything that checks may ask about one corpus.

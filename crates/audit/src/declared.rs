@@ -62,32 +62,39 @@ fn flag<'a>(declared: &'static Declared, context: &Context<'a>, sink: &mut Sink<
                 let value = found.value.as_deref().unwrap_or("true");
                 if fails(&declared.fails_when, value) {
                     let mut finding = Found::new(subject, found.node, message(declared, &subject, value));
-                    if let Some(DeclaredFix::Set(to)) = declared.fix
-                        && found.node.text().starts_with("--")
-                    {
-                        finding = finding.change(Change::Set(found.node, format!("--{flag}={to}")));
-                    } else if matches!(declared.fix, Some(DeclaredFix::Remove))
-                        && found.node.text().starts_with("--")
-                    {
-                        finding = finding.change(Change::Remove(found.node));
+                    let mended = crate::program::change_of_flag(component, Some(found.node), flag, fix_value(declared));
+                    match (&declared.fix, mended) {
+                        (Some(DeclaredFix::Set(_)), Some(change)) => finding = finding.change(change),
+                        (Some(DeclaredFix::Remove), Some(_)) => finding = finding.change(Change::Remove(found.node)),
+                        _ => {}
                     }
                     sink.fail(finding);
                 } else {
                     sink.pass();
                 }
             }
+            None if !component.is_whole && declared.absent == Absent::Fail => sink.unknown(crate::program::INJECTED),
             None => match declared.absent {
                 Absent::Pass => sink.pass(),
                 Absent::Unknown => sink.unknown("the flag is not set and its default is not known"),
                 Absent::Fail => {
                     let mut finding = Found::new(subject, component.at, message(declared, &subject, ""));
-                    if let (Some(DeclaredFix::Set(to)), Some(list)) = (&declared.fix, component.arguments) {
-                        finding = finding.change(Change::Append(list, format!("--{flag}={to}")));
+                    if let Some(DeclaredFix::Set(to)) = declared.fix
+                        && let Some(change) = crate::program::change_of_flag(component, None, flag, to)
+                    {
+                        finding = finding.change(change);
                     }
                     sink.fail(finding);
                 }
             },
         }
+    }
+}
+
+fn fix_value(declared: &Declared) -> &'static str {
+    match declared.fix {
+        Some(DeclaredFix::Set(to)) => to,
+        _ => "",
     }
 }
 

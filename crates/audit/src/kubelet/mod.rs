@@ -195,7 +195,7 @@ impl<'c, 'a> Kubelet<'c, 'a> {
         if !field.flag.is_empty()
             && let Some(setting) = self.program.as_ref().and_then(|program| program.get(field.flag))
         {
-            return Value::Set(Set { text: setting.text.clone(), node: setting.node, by: By::Flag });
+            return Value::Set(Set { text: Cow::Owned(setting.text), node: setting.node, by: By::Flag });
         }
         if self.has_unseen_drop_ins {
             return Value::Unknown("the drop-ins of --config-dir are not in the input");

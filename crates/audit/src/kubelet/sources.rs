@@ -7,7 +7,7 @@ use nightlatch_manifest::{Node, NodeId, Object};
 use super::{Base, Kubelet, Layer};
 use crate::{
     Context, Subject,
-    program::{INJECTED, Program, file_name_of, path_of, programs, shared_prefix},
+    program::{INJECTED, Program, embedded, file_name_of, path_of, programs, shared_prefix},
 };
 
 const KIND: &str = "KubeletConfiguration";
@@ -29,7 +29,7 @@ pub(crate) fn kubelets<'c, 'a>(context: &'c Context<'a>) -> Vec<Kubelet<'c, 'a>>
     if !lone_base {
         found.extend(drop_ins.iter().map(|object| unattended(Base::Unstated, vec![layer(object)])));
     }
-    found.extend(context.embedded(KIND).map(|embedded| {
+    found.extend(embedded(context, KIND).map(|embedded| {
         let layer = Layer { subject: embedded.subject, root: embedded.root, is_editable: embedded.is_editable };
         unattended(Base::File(layer), Vec::new())
     }));

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::values::is_placeholder;
+use super::{INJECTED, programs, values::is_placeholder};
+use crate::{Context, Sink};
 
 /// Who can reach an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -91,6 +92,47 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
                 || a >= 240)
         }
         IpAddr::V6(address) => (address.segments()[0] & 0xe000) == 0x2000,
+    }
+}
+
+/// Judges `--bind-address` of a program whose secure port only its own host needs; the default is every address.
+pub(crate) fn bind_address<'a>(context: &Context<'a>, program: &str, sink: &mut Sink<'a>) {
+    let flag = "bind-address";
+    for program in programs(context, program) {
+        let Some(setting) = program.get(flag) else {
+            if program.is_whole() {
+                let found = program.missing("it listens on every address, which is the default");
+                sink.fail(program.setting_to(found, None, flag, "127.0.0.1"));
+            } else {
+                sink.unknown(INJECTED);
+            }
+            continue;
+        };
+        match reach(setting.text()) {
+            Reach::Host => sink.pass(),
+            Reach::Unknown => sink.unknown("the address is filled in later"),
+            Reach::Network => {
+                let found = program.found(&setting, "it listens on an address that others reach");
+                sink.fail(program.setting_to(found, Some(&setting), flag, "127.0.0.1"));
+            }
+        }
+    }
+}
+
+/// Judges the port without authentication of old versions: `--port`, and `--address` where it is not closed.
+pub(crate) fn legacy_port<'a>(context: &Context<'a>, program: &str, sink: &mut Sink<'a>) {
+    for program in programs(context, program) {
+        let port = program.get("port");
+        if let Some(port) = port.as_ref().filter(|port| port.text() != "0") {
+            let found = program.found(port, "the port without authentication is open");
+            sink.fail(program.setting_to(found, Some(port), "port", "0"));
+            continue;
+        }
+        let address = program.get("address").filter(|address| reach(address.text()) == Reach::Network);
+        match address.filter(|_| port.is_none()) {
+            Some(address) => sink.fail(program.found(&address, "the port without authentication serves the network")),
+            None => sink.pass(),
+        }
     }
 }
 

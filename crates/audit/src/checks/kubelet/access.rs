@@ -6,6 +6,7 @@ use super::judge;
 use crate::{
     Context, Sink,
     kubelet::{
+        kubelets,
         ANONYMOUS, AUTHORIZATION_MODE, CLIENT_CA, DEBUGGING_HANDLERS, Kubelet, PROFILING_HANDLER, READ_ONLY_PORT,
         SYSTEM_LOG_HANDLER, Value, WEBHOOK_AUTHENTICATION,
     },

@@ -4,6 +4,7 @@ use super::judge;
 use crate::{
     Context, Sink,
     kubelet::{
+        kubelets,
         Kubelet, ROTATE_CERTIFICATES, SERVER_TLS_BOOTSTRAP, TLS_CERT, TLS_KEY, TLS_MIN_VERSION, TLS_SUITES, Value,
     },
     program::tls::{is_weak_suite, is_weak_version},

@@ -1,16 +1,15 @@
 //! KUB-005 to KUB-009, KUB-014, KUB-015 and KUB-017 to KUB-019: limits, defaults for pods, ports and sources of pods.
 
-use nightlatch_manifest::Node;
+use nightlatch_manifest::{Node, node_files};
 
 use super::judge;
 use crate::{
     Context, Sink,
     kubelet::{
-        By, EVENT_QPS, Field, HEALTHZ_ADDRESS, HEALTHZ_PORT, IPTABLES_UTIL_CHAINS, Kubelet, POD_PIDS_LIMIT,
+        By, EVENT_QPS, Field, HEALTHZ_ADDRESS, HEALTHZ_PORT, IPTABLES_UTIL_CHAINS, Kubelet, kubelets, POD_PIDS_LIMIT,
         PROTECT_KERNEL_DEFAULTS, SECCOMP_DEFAULT, STATIC_POD_PATH, STATIC_POD_URL, STREAMING_TIMEOUT, UNSAFE_SYSCTLS,
         Value,
     },
-    node_files::node_files,
     program::{
         listen::{Reach, reach, url},
         programs,
@@ -165,7 +164,8 @@ fn writable<'a>(context: &Context<'a>, path: &str) -> Option<Option<Node<'a>>> {
     if ["/tmp", "/var/tmp", "/dev/shm"].iter().any(|open| path == *open || path.starts_with(&format!("{open}/"))) {
         return Some(None);
     }
-    node_files(context)
+    node_files(context.corpus)
+        .into_iter()
         .find(|file| file.path.trim_end_matches('/') == path && file.mode.is_some_and(|mode| mode & 0o1002 == 0o002))
         .map(|file| Some(file.node))
 }
