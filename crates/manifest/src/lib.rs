@@ -22,7 +22,7 @@ mod workload;
 
 pub use builder::TreeBuilder;
 pub use classify::{Census, DocumentKind, kind_of};
-pub use component::{Component, ComponentKind, Distribution, Flag, components};
+pub use component::{Component, ComponentKind, Distribution, Flag, components, option_flags, split_words};
 pub use compose::{
     ComposeMount, ComposeMountKind, ComposePort, ComposeProject, ComposeService, ComposeVariable,
     compose_projects,

@@ -177,8 +177,15 @@ pub fn components<'a>(corpus: &'a Corpus, objects: &[Object<'a>]) -> Vec<Compone
 }
 
 /// Words of a command as a shell splits them.
-pub(crate) fn split_words(text: &str) -> Vec<String> {
+pub fn split_words(text: &str) -> Vec<String> {
     command_line::split(text)
+}
+
+/// The flags in options that stand without their program, such as `DOCKER_OPTS` of `/etc/default/docker`; each stands at
+/// `node`.
+pub fn option_flags<'a>(options: &str, node: Node<'a>) -> Vec<Flag<'a>> {
+    let words: Vec<_> = split_words(options).into_iter().map(|text| command_line::Word { text, node }).collect();
+    command_line::flags(&words).0
 }
 
 /// True for the name of a program whose flags are understood.

@@ -49,6 +49,12 @@ impl<'a> ComposeProject<'a> {
         interpolation::resolve(text, &|name| self.variables.get(name).copied())
     }
 
+    /// `text` as it stands in the file: variables replaced by the defaults in the text only. Nothing when one has none, so
+    /// that what somebody sets outside is never taken for what is written here.
+    pub fn literal(&self, text: &str) -> Option<String> {
+        interpolation::resolve(text, &|_| None)
+    }
+
     /// The text of a scalar with its variables replaced.
     pub fn text(&self, node: Node<'a>) -> Option<String> {
         self.resolve(node.text())
