@@ -48,12 +48,14 @@ impl User {
 
     /// The caller of `kubectl --as NAME --as-group GROUP...`: given groups are the authority, a service account's own
     /// are added only when none is given, and `system:authenticated` joins unless one of the two standings is given.
+    /// `system:anonymous` always has `system:unauthenticated`.
     ///
     /// Source: Kubernetes documentation, Authenticating, User impersonation.
     pub fn impersonated(name: impl Into<String>, groups: Vec<String>) -> Self {
         let name = name.into();
         let mut groups = if groups.is_empty() { account_groups(&name) } else { groups };
-        if !groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED) {
+        let has = |wanted: &str| groups.iter().any(|group| group == wanted);
+        if !has(UNAUTHENTICATED) && (name == ANONYMOUS || !has(AUTHENTICATED)) {
             groups.push(standing(&name).to_owned());
         }
         Self { name, groups }

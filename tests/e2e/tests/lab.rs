@@ -6,6 +6,10 @@
 
 #[path = "lab/defaults.rs"]
 mod defaults;
+#[path = "lab/estate.rs"]
+mod estate;
+#[path = "lab/rbac.rs"]
+mod rbac;
 #[path = "lab/scan.rs"]
 mod scan;
 
@@ -35,7 +39,7 @@ fn main() {
     let no_kubelet = kubelet_impossible();
     let mut skipped = Vec::new();
     let mut trials = Vec::new();
-    for case in [scan::CASES, defaults::CASES].concat() {
+    for case in [scan::CASES, rbac::CASES, defaults::CASES].concat() {
         let reason = no_lab.clone().or_else(|| no_kubelet.clone().filter(|_| case.needs == Needs::Kubelet));
         if let Some(reason) = &reason {
             skipped.push(format!("NOT RUN: {}: {reason}", case.name));
