@@ -1,15 +1,15 @@
 //! Everything that checks may ask, made once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
-use nightlatch_manifest::{Component, DocumentKind, components, kind_of, Container, Corpus, Document, Node, Object, View, Workload, workloads};
+use nightlatch_manifest::{
+    Component, ComposeProject, Container, Corpus, Document, DocumentKind, Node, Object, View, Workload, components,
+    compose_projects, kind_of, workloads,
+};
 use nightlatch_untrusted::Text;
 
-use crate::{
-    KubernetesVersion, Settings, Subject,
-    pending::{ComposeProject, compose_projects},
-};
+use crate::{KubernetesVersion, Settings, Subject};
 
 /// Everything that checks may ask about one corpus.
 pub struct Context<'a> {
@@ -29,6 +29,7 @@ pub struct Context<'a> {
     pub(crate) cloud: crate::checks::cloud::Estate<'a>,
     by_kind: HashMap<&'a str, Vec<usize>>,
     rbac: OnceLock<nightlatch_rbac::Authorizer>,
+    network: OnceLock<nightlatch_netpol::Network>,
 }
 
 impl<'a> Context<'a> {
@@ -49,6 +50,7 @@ impl<'a> Context<'a> {
             objects,
             by_kind,
             rbac: OnceLock::new(),
+            network: OnceLock::new(),
         }
     }
 
@@ -67,9 +69,11 @@ impl<'a> Context<'a> {
         self.corpus.view == View::Full
     }
 
-    /// The version to judge by.
+    /// The version to judge by: what was told, else what the cluster said, else the newest.
     pub fn kubernetes(&self) -> KubernetesVersion {
-        self.settings.kubernetes_or_latest()
+        let told = self.settings.kubernetes;
+        let of_cluster = || self.corpus.kubernetes.as_deref().and_then(KubernetesVersion::parse);
+        told.or_else(of_cluster).unwrap_or(KubernetesVersion::LATEST)
     }
 
     /// The subject of a finding about a workload.
@@ -85,6 +89,11 @@ impl<'a> Context<'a> {
     /// Who may do what.
     pub fn rbac(&self) -> &nightlatch_rbac::Authorizer {
         self.rbac.get_or_init(|| nightlatch_rbac::Authorizer::new(self.corpus))
+    }
+
+    /// Pods, policies, Services and ways in: who can reach whom is asked of an engine made of it.
+    pub fn network(&self) -> &nightlatch_netpol::Network {
+        self.network.get_or_init(|| nightlatch_netpol::Network::read(self.corpus))
     }
 
     /// The documents of a sort.
@@ -136,7 +145,30 @@ impl<'a> Context<'a> {
         self.workloads.len()
     }
 
+    /// Documents that no rule is about: those that are nothing known, and objects of kinds that are not Kubernetes' own and
+    /// embed no pod.
     pub(crate) fn unknown_documents(&self) -> BTreeMap<Text, u64> {
-        BTreeMap::new()
+        let mut unknown: BTreeMap<Text, u64> = BTreeMap::new();
+        let nothing = self.corpus.documents.iter().filter(|document| kind_of(document).is_none()).count() as u64;
+        if nothing > 0 {
+            unknown.insert(Text::from("not recognised"), nothing);
+        }
+        let judged: HashSet<(*const Document, nightlatch_manifest::NodeId)> =
+            self.workloads.iter().map(|workload| identity(&workload.object)).collect();
+        for object in &self.objects {
+            if !is_own_group(object.group()) && !judged.contains(&identity(object)) {
+                *unknown.entry(Text::new(format!("{} {}", object.group(), object.kind))).or_default() += 1;
+            }
+        }
+        unknown
     }
+}
+
+fn identity(object: &Object<'_>) -> (*const Document, nightlatch_manifest::NodeId) {
+    (std::ptr::from_ref(object.document()), object.root.id())
+}
+
+/// True for the API groups of Kubernetes itself.
+fn is_own_group(group: &str) -> bool {
+    group.ends_with(".k8s.io") || ["", "apps", "batch", "autoscaling", "policy", "extensions"].contains(&group)
 }

@@ -78,35 +78,52 @@ fn run<'a>(rule: &'static Rule, context: &Context<'a>) -> Sink<'a> {
     sink
 }
 
-/// One cause, one finding: drops what a finding of a rule in `hidden_by` covers.
+/// One cause, one finding: drops what a finding of a rule in `hidden_by` covers. A finding covers the same cause in the
+/// same container; one about the whole container covers every cause in it; one about a cause in the whole object covers
+/// that cause in each container.
 fn hide(selected: &[&'static Rule], sinks: &mut [Sink<'_>]) {
     let hiding: HashSet<&str> = selected.iter().flat_map(|rule| rule.hidden_by.iter().copied()).collect();
     if hiding.is_empty() {
         return;
     }
-    type Cause = (usize, NodeId, String, String);
-    let key = |found: &Found<'_>| -> Cause {
+    type Cause<'f> = (usize, NodeId, &'f str, &'f str);
+    fn key<'f>(found: &'f Found<'_>) -> Cause<'f> {
         (
             std::ptr::from_ref(found.subject.root.document()) as usize,
             found.subject.root.id(),
-            found.subject.container.unwrap_or("").to_owned(),
-            found.cause.clone().unwrap_or_default(),
+            found.subject.container.unwrap_or(""),
+            found.cause.as_deref().unwrap_or(""),
         )
-    };
-    let mut causes: HashMap<&'static str, HashSet<Cause>> = HashMap::new();
-    for (rule, sink) in selected.iter().zip(sinks.iter()) {
-        if hiding.contains(rule.id) {
-            causes.insert(rule.id, sink.found.iter().map(key).collect());
+    }
+    let mut hidden: Vec<(usize, Vec<bool>)> = Vec::new();
+    {
+        let mut causes: HashMap<&'static str, HashSet<Cause<'_>>> = HashMap::new();
+        for (rule, sink) in selected.iter().zip(sinks.iter()) {
+            if hiding.contains(rule.id) {
+                causes.insert(rule.id, sink.found.iter().map(key).collect());
+            }
+        }
+        for (index, (rule, sink)) in selected.iter().zip(sinks.iter()).enumerate() {
+            let by: Vec<&HashSet<Cause<'_>>> = rule.hidden_by.iter().filter_map(|by| causes.get(by)).collect();
+            if by.iter().all(|causes| causes.is_empty()) {
+                continue;
+            }
+            let covered = |found: &Found<'_>| {
+                let (document, root, container, cause) = key(found);
+                let is_part = !container.is_empty() && !cause.is_empty();
+                by.iter().any(|causes| {
+                    causes.contains(&(document, root, container, cause))
+                        || (is_part
+                            && (causes.contains(&(document, root, container, ""))
+                                || causes.contains(&(document, root, "", cause))))
+                })
+            };
+            hidden.push((index, sink.found.iter().map(covered).collect()));
         }
     }
-    for (rule, sink) in selected.iter().zip(sinks.iter_mut()) {
-        if rule.hidden_by.is_empty() {
-            continue;
-        }
-        sink.found.retain(|found| {
-            let own = key(found);
-            !rule.hidden_by.iter().any(|by| causes.get(by).is_some_and(|causes| causes.contains(&own)))
-        });
+    for (index, covered) in hidden {
+        let mut covered = covered.into_iter();
+        sinks[index].found.retain(|_| !covered.next().unwrap_or(false));
     }
 }
 

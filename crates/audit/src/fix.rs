@@ -1,13 +1,10 @@
 //! Changes as edits of files.
 
 use nightlatch_finding::audit::Replacement;
-use nightlatch_manifest::{Corpus, Node};
+use nightlatch_manifest::{Corpus, Node, TextEdit, append, insert, remove, set};
 use nightlatch_untrusted::Text;
 
-use crate::{
-    Change,
-    pending::{TextEdit, append, insert, remove, set},
-};
+use crate::Change;
 
 /// The edits of all changes; none when one of them cannot be made, because half a fix is none.
 pub(crate) fn edits(corpus: &Corpus, changes: &[Change<'_>]) -> Vec<Replacement> {

@@ -34,7 +34,6 @@ mod exemption;
 mod fix;
 mod kubelet;
 mod location;
-mod pending;
 mod profile;
 mod program;
 mod rule;

@@ -92,7 +92,7 @@ pub(crate) fn comments(corpus: &Corpus) -> Vec<CommentExempt> {
             continue;
         }
         let id = SourceId(index as u32);
-        for line in crate::pending::comment_lines(source, COMMENT_MARK) {
+        for line in nightlatch_manifest::comment_lines(source, COMMENT_MARK) {
             let text = source.line(line);
             let Some(at) = text.find(COMMENT_MARK) else { continue };
             let Some((before, _)) = text[..at].rsplit_once('#') else { continue };

@@ -9,7 +9,7 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use nightlatch_audit::{KubernetesVersion, Profile, Rule, Settings, audit, rules};
 use nightlatch_finding::audit::{AuditFinding, AuditReport};
-use nightlatch_manifest::{Corpus, Input, Limits, View};
+use nightlatch_manifest::{Corpus, Input, View};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -61,7 +61,7 @@ fn run(rule: &'static Rule, path: &Path) -> Result<(), Failed> {
             .into()),
         }
     }
-    let mut corpus = Corpus::read(case.inputs, &Limits::default());
+    let mut corpus = Corpus::read(case.inputs);
     corpus.view = view;
     corpus.namespace = namespace;
     let report = audit(&corpus, &settings);

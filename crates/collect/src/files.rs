@@ -101,7 +101,9 @@ pub fn file_times(paths: &[PathBuf]) -> BTreeMap<PathBuf, (SystemTime, u64)> {
             continue;
         }
         let walk = walk(path, FileOptions::default().depth_max);
-        walk.filter_map(Result::ok).filter(|entry| is_configuration(entry.path())).for_each(|entry| note(entry.path()));
+        walk.filter_map(Result::ok)
+            .filter(|entry| is_configuration(entry.path()))
+            .for_each(|entry| note(entry.path()));
     }
     times
 }

@@ -4,9 +4,11 @@
 //! as bytes; what it cannot read it says, and goes on.
 
 mod bounded;
+mod cluster;
 mod files;
 mod render;
 
 pub use bounded::{ReadError, read_bounded};
+pub use cluster::{Cluster, ClusterError, ClusterOptions, read_cluster};
 pub use files::{FileOptions, Files, collect_paths, file_times};
 pub use render::{RenderError, Renderers, render_folders};

@@ -38,6 +38,8 @@ pub struct Corpus {
     pub view: View,
     /// The namespace of objects that name none, when the user gave one.
     pub namespace: Option<String>,
+    /// The version of the cluster, such as `1.29`, when it was read from one that tells.
+    pub kubernetes: Option<String>,
     /// Kinds that embed a pod beside those known: group, kind, dotted path of the template.
     pub pod_templates: Vec<(String, String, String)>,
     /// Configuration files in ConfigMaps, once somebody asked for them.

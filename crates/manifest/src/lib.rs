@@ -8,10 +8,12 @@
 
 mod builder;
 mod classify;
+mod comments;
 mod component;
 mod compose;
 mod corpus;
 mod diagnostic;
+mod edit;
 mod embedded;
 mod node_file;
 mod object;
@@ -22,6 +24,7 @@ mod workload;
 
 pub use builder::TreeBuilder;
 pub use classify::{Census, DocumentKind, kind_of};
+pub use comments::comment_lines;
 pub use component::{Component, ComponentKind, Distribution, Flag, components, option_flags, split_words};
 pub use compose::{
     ComposeMount, ComposeMountKind, ComposePort, ComposeProject, ComposeService, ComposeVariable,
@@ -30,6 +33,7 @@ pub use compose::{
 pub use corpus::{Corpus, Input, View};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
 pub use embedded::Embedded;
+pub use edit::{TextEdit, append, apply, diff, insert, remove, set};
 pub use node_file::{NodeFile, node_files};
 pub use object::Object;
 pub use read::Limits;

@@ -10,25 +10,35 @@
 
 mod address;
 mod atoms;
+mod choose;
 mod class;
 mod class_set;
 mod compile;
+mod diff;
 mod engine;
+mod exposure;
+mod lateral;
 mod model;
 mod outside;
 mod pair;
 mod port;
 mod read;
+mod redundant;
 mod row;
 mod selector;
 mod tier;
 
 pub use address::{AddressSet, Cidr};
+pub use choose::{Chosen, NotChosen};
 pub use class_set::ClassSet;
+pub use diff::{Changed, Difference, difference};
 pub use engine::{Certainty, Engine};
+pub use exposure::{Exposed, Way};
+pub use lateral::Lateral;
 pub use model::*;
 pub use outside::Region;
 pub use pair::{Answer, Doubt, Party, PolicyRef, Reason, SideAnswer, Verdict};
 pub use port::{PortSet, Protocol};
+pub use redundant::Idle;
 pub use row::{Row, Rows};
 pub use selector::{Labels, Operator, Requirement, Selector};

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use nightlatch_collect::{FileOptions, Renderers, collect_paths, render_folders};
+use nightlatch_collect::{
+    Cluster, ClusterError, ClusterOptions, FileOptions, Renderers, collect_paths, read_cluster, render_folders,
+};
 use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, Limits, View};
 use nightlatch_untrusted::Text;
 
@@ -15,6 +17,15 @@ pub(crate) struct CorpusArgs {
     /// Files and folders; `-` is standard input [default: . for files, nothing with --cluster]
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
+    /// Read the cluster of the current context; nothing is changed in it
+    #[arg(long, help_heading = "Cluster")]
+    pub(crate) cluster: bool,
+    /// Read the cluster of this context of the kubeconfig
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub(crate) context: Option<String>,
+    /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Cluster")]
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// Render charts with helm and kustomizations with kustomize or kubectl, and read what they give
     #[arg(long, help_heading = "Input")]
     pub(crate) render: bool,
@@ -33,7 +44,7 @@ pub(crate) struct CorpusArgs {
     /// The input is complete: what is not in it does not exist
     #[arg(long, help_heading = "Input")]
     pub(crate) full: bool,
-    /// The namespace of objects that name none
+    /// The namespace of objects that name none; with a cluster the only namespace that is read
     #[arg(long, short, value_name = "NAME", help_heading = "Input")]
     pub(crate) namespace: Option<String>,
     /// Longest file that is read, in megabytes
@@ -44,7 +55,8 @@ pub(crate) struct CorpusArgs {
 impl CorpusArgs {
     /// Reads everything. What cannot be read is in the diagnostics of the corpus.
     pub(crate) fn read(&self, session: &Session) -> Result<Corpus, Failure> {
-        let paths = if self.paths.is_empty() { vec![PathBuf::from(".")] } else { self.paths.clone() };
+        let live = self.is_live().then(|| self.read_cluster(session)).transpose()?;
+        let paths = if self.paths.is_empty() && live.is_none() { vec![PathBuf::from(".")] } else { self.paths.clone() };
         let options = FileOptions { bytes_max: self.max_file_size * 1_000_000, ..FileOptions::default() };
         let files = collect_paths(&paths, &options);
         let (mut inputs, mut diagnostics) = (files.inputs, files.diagnostics);
@@ -79,6 +91,14 @@ impl CorpusArgs {
                 "note: {first} holds a chart or a kustomization; --render reads what it gives instead of its sources"
             ));
         }
+        let mut complete = self.full;
+        let mut kubernetes = None;
+        if let Some(cluster) = live {
+            inputs.extend(cluster.inputs);
+            diagnostics.extend(cluster.diagnostics);
+            complete |= cluster.complete;
+            kubernetes = cluster.version;
+        }
         if inputs.is_empty() && diagnostics.is_empty() {
             return Err(Failure::usage("there is nothing to read")
                 .hint("name a folder with YAML, JSON or TOML files, or - for standard input"));
@@ -86,8 +106,35 @@ impl CorpusArgs {
         let limits = Limits { bytes_max: options.bytes_max as usize, ..Limits::default() };
         let mut corpus = Corpus::read(inputs, &limits);
         corpus.diagnostics.splice(0..0, diagnostics);
-        corpus.view = if self.full { View::Full } else { View::Partial };
-        corpus.namespace = self.namespace.clone();
+        corpus.view = if complete { View::Full } else { View::Partial };
+        corpus.namespace = if self.is_live() { None } else { self.namespace.clone() };
+        corpus.kubernetes = kubernetes;
         Ok(corpus)
+    }
+
+    fn is_live(&self) -> bool {
+        self.cluster || self.context.is_some() || self.kubeconfig.is_some()
+    }
+
+    fn read_cluster(&self, session: &Session) -> Result<Cluster, Failure> {
+        let options = ClusterOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+            ..ClusterOptions::default()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let cluster = runtime.block_on(read_cluster(&options)).map_err(|error| {
+            let failure = Failure::world(&error);
+            match error {
+                ClusterError::Config(_) => failure.hint("--kubeconfig names the file, --context what in it"),
+                ClusterError::Refused(_) => failure.hint("log in anew, or use a context that may read"),
+                _ => failure.hint("`kubectl cluster-info` shows where it should be"),
+            }
+        })?;
+        if session.chatty() {
+            say(format_args!("read {} objects of the cluster", cluster.inputs.len()));
+        }
+        Ok(cluster)
     }
 }

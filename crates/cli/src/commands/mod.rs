@@ -15,6 +15,7 @@ mod import;
 mod key;
 mod man;
 mod question;
+mod rbac;
 mod reference;
 mod report;
 mod runs;
@@ -57,6 +58,7 @@ macro_rules! commands {
 commands! {
     Scan(scan),
     Audit(audit),
+    Rbac(rbac),
     Search(search),
     Count(count),
     Stats(stats),

@@ -9,6 +9,8 @@ mod toml;
 mod unit;
 pub(crate) mod yaml;
 
+pub(crate) use self::yaml::resolve::resolve;
+
 use std::sync::Arc;
 
 use nightlatch_untrusted::Text;
@@ -87,6 +89,13 @@ impl Corpus {
         out.sum_up();
         id
     }
+}
+
+/// Reads one YAML value from a text of our own; nothing when it is none.
+pub(crate) fn value(text: &str) -> Option<Document> {
+    let mut corpus = Corpus::read([Input { name: Text::new("-.yaml"), bytes: text.as_bytes().to_vec() }]);
+    let is_one = corpus.documents.len() == 1 && corpus.diagnostics.is_empty();
+    corpus.documents.pop().filter(|_| is_one)
 }
 
 /// Where the readers of one source put what they find.

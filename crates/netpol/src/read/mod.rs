@@ -52,7 +52,7 @@ impl Network {
                     if let Some(policy) = foreign::foreign(&object) {
                         network.foreign.push(policy);
                     } else if !entries.take(&object) {
-                        pods.take(&object);
+                        pods.take(&object, &corpus.pod_templates);
                     }
                 }
             }

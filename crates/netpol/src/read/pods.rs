@@ -39,8 +39,8 @@ impl<'a> Pods<'a> {
     }
 
     /// Takes an object that has pods.
-    pub(super) fn take(&mut self, object: &Object<'a>) {
-        let Some(workload) = Workload::of(object, &[]) else { return };
+    pub(super) fn take(&mut self, object: &Object<'a>, templates: &[(String, String, String)]) {
+        let Some(workload) = Workload::of(object, templates) else { return };
         let (metadata, spec) = (workload.template_metadata, workload.pod_spec);
         let status = object.root.get("status");
         let phase = status.and_then(|status| text(status, "phase"));

@@ -3,6 +3,8 @@
 //! Readers make [`Firewall`]s of security groups, network ACLs, firewall rules and network security groups; what they
 //! open to the Internet is worked out here once, in the order in which the provider asks its rules.
 
+use std::{net::IpAddr, sync::LazyLock};
+
 use nightlatch_manifest::Node;
 use nightlatch_netpol::{AddressSet, PortSet, Protocol};
 
@@ -262,20 +264,27 @@ fn of_group(rules: &[FirewallRule<'_>], asked: &[usize], public: &[AddressSet], 
     }
 }
 
-/// Says by which rules the ports are open: each that opens them alone, else the first of those that do together.
+/// Says by which rules the ports are open: for each family of addresses those that open (nearly) all of it alone, else the
+/// first of those that come to the Internet together.
 fn attribute(let_in: &[(usize, AddressSet)], ports: &PortSet, result: &mut Openings) {
-    let alone: Vec<usize> =
-        let_in.iter().filter(|(_, set)| is_public(set)).map(|(index, _)| *index).collect();
-    if !alone.is_empty() {
-        for rule in alone {
-            add(result, rule, ports, &[]);
+    for family in [Family::V4, Family::V6] {
+        let shares: Vec<(usize, f64)> = let_in
+            .iter()
+            .map(|(index, set)| (*index, family.share(set)))
+            .filter(|(_, share)| *share > 0.0)
+            .collect();
+        let alone: Vec<usize> = shares.iter().filter(|(_, share)| *share >= ALL_BUT).map(|(index, _)| *index).collect();
+        if !alone.is_empty() {
+            for rule in alone {
+                add(result, rule, ports, &[]);
+            }
+            continue;
         }
-        return;
-    }
-    let together = let_in.iter().fold(AddressSet::empty(), |all, (_, set)| all.union(set));
-    if let ([(first, _), others @ ..], true) = (let_in, is_public(&together)) {
-        let others: Vec<usize> = others.iter().map(|(index, _)| *index).collect();
-        add(result, *first, ports, &others);
+        let together = let_in.iter().fold(AddressSet::empty(), |all, (_, set)| all.union(set));
+        if let ([(first, _), others @ ..], true) = (shares.as_slice(), family.share(&together) >= PUBLIC) {
+            let others: Vec<usize> = others.iter().map(|(index, _)| *index).collect();
+            add(result, *first, ports, &others);
+        }
     }
 }
 
@@ -323,29 +332,46 @@ fn atoms(rules: &[FirewallRule<'_>], asked: &[usize]) -> Vec<(Protocol, u16, u16
 
 /// The routed addresses, made once.
 fn internet() -> &'static AddressSet {
-    static ALL: std::sync::LazyLock<AddressSet> = std::sync::LazyLock::new(AddressSet::internet);
+    static ALL: LazyLock<AddressSet> = LazyLock::new(AddressSet::internet);
     &ALL
+}
+
+/// A share of a family's routed addresses from which on a set is the Internet for practical purposes: no list of
+/// customers or offices is a quarter of it.
+const PUBLIC: f64 = 0.25;
+/// A share that leaves no more than some networks out.
+const ALL_BUT: f64 = 0.75;
+
+#[derive(Clone, Copy)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn count(self, set: &AddressSet) -> u128 {
+        set.ranges().fold(0, |sum, (first, last)| match (self, first, last) {
+            (Self::V4, IpAddr::V4(first), IpAddr::V4(last)) => sum + u128::from(last.to_bits() - first.to_bits()) + 1,
+            (Self::V6, IpAddr::V6(first), IpAddr::V6(last)) => sum.saturating_add(last.to_bits() - first.to_bits()),
+            _ => sum,
+        })
+    }
+
+    /// The part of the family's routed addresses that is in a set, from 0 to 1.
+    fn share(self, set: &AddressSet) -> f64 {
+        static ALL: LazyLock<[u128; 2]> =
+            LazyLock::new(|| [Family::V4.count(internet()).max(1), Family::V6.count(internet()).max(1)]);
+        let [v4, v6] = *ALL;
+        let all = if matches!(self, Self::V4) { v4 } else { v6 };
+        self.count(&set.intersection(internet())) as f64 / all as f64
+    }
 }
 
 /// True when a set is the Internet for practical purposes: a quarter of the routed IPv4 addresses, or of the IPv6 ones.
 ///
 /// `0.0.0.0/0` and `::/0` are; so are `0.0.0.0/1` and `128.0.0.0/1`, alone and together, and everything but a few networks.
-/// No list of customers or offices is a quarter of it.
 pub(crate) fn is_public(set: &AddressSet) -> bool {
-    let share = |set: &AddressSet| {
-        set.ranges().fold((0_u128, 0_u128), |(v4, v6), (first, last)| match (first, last) {
-            (std::net::IpAddr::V4(first), std::net::IpAddr::V4(last)) => {
-                (v4 + u128::from(last.to_bits() - first.to_bits()) + 1, v6)
-            }
-            (std::net::IpAddr::V6(first), std::net::IpAddr::V6(last)) => {
-                (v4, v6.saturating_add((last.to_bits() - first.to_bits()).saturating_add(1)))
-            }
-            _ => (v4, v6),
-        })
-    };
-    let (own_v4, own_v6) = share(&set.intersection(internet()));
-    let (all_v4, all_v6) = share(internet());
-    own_v4 >= all_v4 / 4 || own_v6 >= all_v6 / 4
+    Family::V4.share(set) >= PUBLIC || Family::V6.share(set) >= PUBLIC
 }
 
 /// The ports of a protocol by its name or number: those from `from` to `to`, all of them without bounds. Protocols
@@ -395,5 +421,5 @@ pub(crate) fn addresses(text: &str) -> Option<AddressSet> {
     if let Ok(cidr) = text.parse::<nightlatch_netpol::Cidr>() {
         return Some(AddressSet::from(cidr));
     }
-    text.parse::<std::net::IpAddr>().ok().map(AddressSet::from)
+    text.parse::<IpAddr>().ok().map(AddressSet::from)
 }

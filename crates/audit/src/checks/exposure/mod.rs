@@ -1,5 +1,7 @@
 //! Native checks of the family `exposure`.
 
+pub(crate) mod product;
+
 use crate::NativeCheck;
 
 /// The checks, by the name that `check.native` of a rule gives, sorted.

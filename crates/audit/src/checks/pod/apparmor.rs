@@ -2,7 +2,7 @@
 
 use nightlatch_manifest::{Container, Node, Workload};
 
-use super::spec::{bad_settings, effective, pod_annotations, pss, shown, windows_exempt};
+use super::spec::{bad_settings, pod_annotations, pss, shown, windows_exempt};
 use crate::{Change, Context, Found, Sink};
 
 const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
@@ -48,7 +48,7 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "securityContext.appArmorProfile";
     for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
         for container in workload.containers() {
-            if effective(workload, &container, "appArmorProfile").is_some() || annotated(workload, &container) {
+            if workload.effective(&container, "appArmorProfile").is_some() || annotated(workload, &container) {
                 sink.pass();
                 continue;
             }

@@ -61,6 +61,16 @@ fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
     names.iter().find(|own| own.eq_ignore_ascii_case(bare(name))).copied()
 }
 
+/// The name of a dangerous capability, however written; nothing for any other.
+pub(crate) fn dangerous_name(name: &str) -> Option<&'static str> {
+    known(&DANGEROUS, name)
+}
+
+/// True when two names are one capability.
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
+    bare(a).eq_ignore_ascii_case(bare(b))
+}
+
 /// True when the container adds the capability, however written.
 pub(super) fn adds(container: &Container<'_>, name: &str) -> bool {
     list(container, "add").any(|node| bare(node.text()).eq_ignore_ascii_case(name))

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use nightlatch_finding::Severity::{self, Critical, High, Low, Medium};
 
 /// A path of a node, and how bad it is to mount it writable and read-only.
-pub(super) struct Sensitive {
+pub(crate) struct Sensitive {
     path: &'static str,
     /// Whether what lies below it is as bad.
     below: bool,
-    pub(super) writable: Severity,
-    pub(super) read_only: Severity,
+    pub(crate) writable: Severity,
+    pub(crate) read_only: Severity,
     /// What is there.
-    pub(super) holds: &'static str,
+    pub(crate) holds: &'static str,
 }
 
 const fn tree(path: &'static str, writable: Severity, read_only: Severity, holds: &'static str) -> Sensitive {
@@ -132,9 +132,14 @@ const RAW_DEVICES: [&str; 11] =
 
 static RAW_DEVICE: Sensitive = tree("/dev", Critical, Critical, "a disk or the memory of the node");
 
+/// True for disks and memory of the node.
+pub(crate) fn is_raw_device(path: &str) -> bool {
+    RAW_DEVICES.iter().any(|device| path.starts_with(device))
+}
+
 /// What of the table a clean path falls under.
-pub(super) fn sensitive(path: &str) -> Option<&'static Sensitive> {
-    if RAW_DEVICES.iter().any(|device| path.starts_with(device)) {
+pub(crate) fn sensitive(path: &str) -> Option<&'static Sensitive> {
+    if is_raw_device(path) {
         return Some(&RAW_DEVICE);
     }
     SENSITIVE
@@ -176,7 +181,7 @@ const SOCKETS: [&str; 9] = [
 const PIPES: [&str; 3] = ["docker_engine", "containerd-containerd", "cri-dockerd"];
 
 /// What a clean path gives of a container runtime: the name of its socket, or the directory it is in.
-pub(super) fn runtime_socket(path: &str) -> Option<&str> {
+pub(crate) fn runtime_socket(path: &str) -> Option<&str> {
     let name = super::spec::base_name(path);
     if SOCKETS.contains(&name) || (path.contains("pipe") && PIPES.contains(&name)) {
         return Some(name);
@@ -185,7 +190,7 @@ pub(super) fn runtime_socket(path: &str) -> Option<&str> {
 }
 
 /// A path without `.`, `..`, doubled and trailing slashes, and with `/run` for `/var/run`, which links there.
-pub(super) fn clean(path: &str) -> Cow<'_, str> {
+pub(crate) fn clean(path: &str) -> Cow<'_, str> {
     let untidy = path.contains("//")
         || path.contains("/.")
         || (path.len() > 1 && path.ends_with('/'))

@@ -3,7 +3,7 @@
 use nightlatch_manifest::{Container, Node, Workload};
 
 use super::spec::{
-    bad_settings, effective, is_restricted_since, own, pod_annotations, pod_security, pss, shown, windows_exempt,
+    bad_settings, is_restricted_since, own, pod_annotations, pod_security, pss, shown, windows_exempt,
     windows_exempt_since_25,
 };
 use crate::{Change, Context, Found, Sink};
@@ -96,7 +96,7 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let of_pod = pod_security(workload).and_then(|security| security.get("seccompProfile"));
         let bad_pod = of_pod.filter(|profile| standard && !confines(*profile));
         for container in workload.containers() {
-            let profile = effective(workload, &container, "seccompProfile");
+            let profile = workload.effective(&container, "seccompProfile");
             let inherits = own(&container, "seccompProfile").is_none();
             if profile.is_some_and(confines) || (profile.is_none() && by_node) || annotated(context, workload, &container) {
                 sink.pass();

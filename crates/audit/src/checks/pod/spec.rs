@@ -1,6 +1,6 @@
 //! What the checks of pods share: security contexts, the standards' versions, and settings that a container inherits.
 
-use nightlatch_manifest::{Container, Node, Workload};
+use nightlatch_manifest::{Container, ContainerList, Node, Workload};
 
 use crate::{Context, Found, KubernetesVersion, Sink, Subject};
 
@@ -12,11 +12,6 @@ pub(super) fn pod_security<'a>(workload: &Workload<'a>) -> Option<Node<'a>> {
 /// A field of the container's own `securityContext`.
 pub(super) fn own<'a>(container: &Container<'a>, field: &str) -> Option<Node<'a>> {
     container.node.get("securityContext")?.get(field)
-}
-
-/// A field as it takes effect: the container's own, else the pod's. Only for fields that both have.
-pub(super) fn effective<'a>(workload: &Workload<'a>, container: &Container<'a>, field: &str) -> Option<Node<'a>> {
-    own(container, field).or_else(|| pod_security(workload)?.get(field))
 }
 
 /// A field that only containers have, written at the pod, where it does nothing.
@@ -126,6 +121,26 @@ pub(super) fn bad_settings<'a>(
             sink.pass();
         }
     }
+}
+
+/// True for a debugging container.
+pub(super) fn is_ephemeral(container: &Container<'_>) -> bool {
+    container.list == ContainerList::Ephemeral
+}
+
+/// True for a container that is over before the others start.
+pub(super) fn is_init(container: &Container<'_>) -> bool {
+    container.list == ContainerList::Init
+}
+
+/// True for a container of `containers`.
+pub(super) fn is_main(container: &Container<'_>) -> bool {
+    container.list == ContainerList::Main
+}
+
+/// True for a container that runs as long as the pod does.
+pub(super) fn keeps_running(container: &Container<'_>) -> bool {
+    !is_init(container)
 }
 
 /// Foreign text for a message: cut to 80 characters.

@@ -4,7 +4,7 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::{Container, Node, Workload};
 
 use super::spec::{
-    bad_settings, effective, has_user_namespace, own, pod_security, pss, says_true, shown, windows_exempt,
+    bad_settings, has_user_namespace, own, pod_security, pss, says_true, shown, windows_exempt,
 };
 use crate::{Change, Context, Found, Profile, Sink};
 
@@ -82,7 +82,7 @@ fn non_root<'a>(
     if own.or(of_pod).and_then(Node::as_bool) == Some(true) {
         return NonRoot::Held;
     }
-    let user = effective(workload, container, "runAsUser").and_then(Node::as_int);
+    let user = workload.effective(container, "runAsUser").and_then(Node::as_int);
     if pss(context).is_none() && user.is_some_and(|user| user > 0) {
         return NonRoot::Held;
     }
@@ -148,8 +148,8 @@ pub(super) fn no_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             continue;
         }
         let may_be_root = |container: &Container<'a>| {
-            let user = effective(workload, container, "runAsUser").and_then(Node::as_int);
-            let non_root = effective(workload, container, "runAsNonRoot").and_then(Node::as_bool);
+            let user = workload.effective(container, "runAsUser").and_then(Node::as_int);
+            let non_root = workload.effective(container, "runAsNonRoot").and_then(Node::as_bool);
             non_root != Some(true) && user.is_none_or(|user| user == 0)
         };
         let set = spec.get("hostUsers");

@@ -8,11 +8,7 @@ use std::{
 
 use nightlatch_audit::{Settings, audit};
 use nightlatch_finding::audit::{AuditFinding, Replacement};
-use nightlatch_manifest::{Corpus, Input, Limits};
-
-fn diff(_: &str, _: &str, new: &str) -> String {
-    new.to_owned()
-}
+use nightlatch_manifest::{Corpus, Input, Limits, diff};
 use nightlatch_untrusted::Text;
 
 use super::{Audit, flushed};

@@ -135,7 +135,8 @@ impl Reader<'_, '_> {
             ScalarStyle::Literal | ScalarStyle::Folded => self.block_header(span.start),
             _ => span.start,
         };
-        let value = Span { start: first as u32, end: span.end as u32 };
+        let end = if first < span.start || span.is_empty() { self.block_end(first, span.end) } else { span.end };
+        let value = Span { start: first as u32, end: end as u32 };
         let anchor = (anchor != 0).then_some(anchor);
         let same = self.sink.tree_text(value) == Some(text);
         let node = if same {
@@ -152,6 +153,16 @@ impl Reader<'_, '_> {
             self.sink.close(self.last_end);
         }
         Ok(())
+    }
+
+    /// Where a block scalar ends whose indicator stands at `first`: its line ends are not part of its place.
+    fn block_end(&self, first: usize, end: usize) -> usize {
+        let text = self.sink.tree.text().get(first..end.max(first)).unwrap_or("");
+        if !text.starts_with(['|', '>']) {
+            return end;
+        }
+        let header = text.bytes().take_while(|byte| matches!(byte, b'|' | b'>' | b'+' | b'-' | b'0'..=b'9')).count();
+        first + text.trim_end_matches(['\n', '\r', ' ']).len().max(header)
     }
 
     /// Where the `|` or `>` stands of a block scalar whose text starts at `content`.

@@ -153,7 +153,7 @@ impl Quick<'_, '_, '_> {
     pub(super) fn block_scalar(&mut self, above: isize) -> Result<Scalar, Stop> {
         let start = self.at;
         let literal = self.byte(start) == b'|';
-        let (chomp, digit) = self.block_header()?;
+        let (chomp, digit, header_end) = self.block_header()?;
         let least = (above + 1).max(1) as usize;
         let indent = match digit {
             Some(digit) => above.max(0) as usize + digit,
@@ -161,7 +161,7 @@ impl Quick<'_, '_, '_> {
         };
         let mut body = Body { literal, ..Body::default() };
         body.text.reserve(64);
-        let mut end = self.at;
+        let mut end = header_end;
         self.block_breaks(indent, &mut body.trailing)?;
         while self.has_indent(indent) {
             let line = self.at + indent;
@@ -182,12 +182,13 @@ impl Quick<'_, '_, '_> {
         let text = body.finish(chomp);
         self.line = self.at;
         // The indicator alone when there is no line; line ends behind the last line are not part of the place.
-        let span = Span { start: start as u32, end: end.max(start + 1) as u32 };
+        let span = Span { start: start as u32, end: end as u32 };
         Ok(Scalar { span, value: span, text: Some(text), plain: false, lines: true })
     }
 
-    /// `|` or `>`, chomping and indentation indicators, and the end of the line.
-    fn block_header(&mut self) -> Result<(u8, Option<usize>), Stop> {
+    /// `|` or `>`, chomping and indentation indicators, and the end of the line. Returns how it chomps, the indentation
+    /// that is given, and where the indicators end.
+    fn block_header(&mut self) -> Result<(u8, Option<usize>, usize), Stop> {
         self.at += 1;
         let mut chomp = b' ';
         let mut digit = None;
@@ -215,7 +216,7 @@ impl Quick<'_, '_, '_> {
         if !self.take_break()? && !at_end {
             return Err(Stop::Unusual);
         }
-        Ok((chomp, digit))
+        Ok((chomp, digit, from))
     }
 
     /// Takes one line end; false when there is none because the document is over.
