@@ -32,8 +32,8 @@ pub use compose::{
 };
 pub use corpus::{Corpus, Input, View};
 pub use diagnostic::{Diagnostic, DiagnosticKind};
-pub use embedded::Embedded;
 pub use edit::{TextEdit, append, apply, diff, insert, remove, set};
+pub use embedded::Embedded;
 pub use node_file::{NodeFile, node_files};
 pub use object::Object;
 pub use read::Limits;

@@ -184,7 +184,8 @@ pub fn split_words(text: &str) -> Vec<String> {
 /// The flags in options that stand without their program, such as `DOCKER_OPTS` of `/etc/default/docker`; each stands at
 /// `node`.
 pub fn option_flags<'a>(options: &str, node: Node<'a>) -> Vec<Flag<'a>> {
-    let words: Vec<_> = split_words(options).into_iter().map(|text| command_line::Word { text, node }).collect();
+    let words: Vec<_> =
+        split_words(options).into_iter().map(|text| command_line::Word { text, node }).collect();
     command_line::flags(&words).0
 }
 

@@ -53,6 +53,11 @@ pub(super) fn has_json_name(name: &str) -> bool {
     has_ending(name, &[".json", ".jsonl", ".ndjson", ".tfplan"])
 }
 
+/// True for `.yaml` and `.yml`.
+pub(super) fn has_yaml_name(name: &str) -> bool {
+    has_ending(name, &[".yaml", ".yml"])
+}
+
 fn has_ending(name: &str, endings: &[&str]) -> bool {
     let name = name.to_ascii_lowercase();
     endings.iter().any(|ending| name.ends_with(ending))
@@ -78,7 +83,7 @@ pub(super) fn detect(name: &str, text: &str) -> Shape {
     if let Some(shape) = by_first_line(name, first, &lines) {
         return shape;
     }
-    if has_ending(name, &[".yaml", ".yml"]) {
+    if has_yaml_name(name) {
         return Shape::Yaml;
     }
     if has_ending(name, &[".toml"]) {
@@ -107,7 +112,11 @@ fn by_first_line(name: &str, first: &str, lines: &[&str]) -> Option<Shape> {
     if UNIT_SECTIONS.contains(&first) || has_ending(name, &UNIT_NAMES) {
         return Some(Shape::Unit);
     }
-    if is_section(first) && lines.get(1).is_none_or(|next| next.contains('=') || is_section(next)) {
+    let goes_on = match lines.get(1) {
+        Some(next) => next.contains('=') || is_section(next),
+        None => has_ending(name, &[".toml", ".conf"]),
+    };
+    if is_section(first) && goes_on && !has_yaml_name(name) {
         return Some(Shape::Toml);
     }
     if first.starts_with('[') {

@@ -6,11 +6,20 @@ use crate::{Format, Kind, NodeId, Span, TreeBuilder};
 /// Values that cannot be read until the rest of a file is given up.
 const FAILURES_MAX: usize = 20;
 
+/// What the name of the text says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Name {
+    Json,
+    Yaml,
+    Open,
+}
+
 /// Reads every value from byte `start` on.
 ///
-/// Returns false, with nothing noted, when the first value is not JSON and `strict` does not say that it has to be:
-/// then it may be YAML's flow style.
-pub(super) fn read(out: &mut Out<'_>, start: usize, strict: bool) -> bool {
+/// Returns false, with nothing noted, when the text may be YAML's flow style instead: when a value is not JSON, the first
+/// one for a name that leaves it open, any for a name that says YAML.
+pub(super) fn read(out: &mut Out<'_>, start: usize, name: Name) -> bool {
+    let mark = out.mark();
     let text = out.text.clone();
     let mut at = start;
     let mut failures = 0;
@@ -37,7 +46,10 @@ pub(super) fn read(out: &mut Out<'_>, start: usize, strict: bool) -> bool {
                 out.repeated_keys(&tree, &lost);
                 out.push(tree.finish(at as u32));
             }
-            Err((_, _)) if is_first && !strict => return false,
+            Err((_, _)) if name == Name::Yaml || (is_first && name == Name::Open) => {
+                out.back_to(mark);
+                return false;
+            }
             Err((place, message)) => {
                 out.error(place, &message);
                 failures += 1;

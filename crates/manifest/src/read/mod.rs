@@ -122,8 +122,12 @@ impl Out<'_> {
                 "not text: a zero byte in a file that is no list of command lines; skipped",
             ),
             Shape::Json => {
-                let strict = detect::has_json_name(self.name.raw());
-                if !json::read(self, start, strict) {
+                let name = match self.name.raw() {
+                    name if detect::has_json_name(name) => json::Name::Json,
+                    name if detect::has_yaml_name(name) => json::Name::Yaml,
+                    _ => json::Name::Open,
+                };
+                if !json::read(self, start, name) {
                     yaml::read(self, start);
                 }
             }
@@ -134,6 +138,19 @@ impl Out<'_> {
             Shape::Files => lines::files(self, start),
             Shape::Processes => lines::processes(self, start),
         }
+    }
+
+    /// How much there is, for [`Out::back_to`].
+    fn mark(&self) -> (usize, usize, usize, usize) {
+        (self.documents.len(), self.diagnostics.len(), self.errors, self.warnings)
+    }
+
+    /// Forgets what came after a mark.
+    fn back_to(&mut self, (documents, diagnostics, errors, warnings): (usize, usize, usize, usize)) {
+        self.documents.truncate(documents);
+        self.diagnostics.truncate(diagnostics);
+        self.errors = errors;
+        self.warnings = warnings;
     }
 
     /// A builder for the next document.

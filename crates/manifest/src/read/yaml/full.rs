@@ -135,7 +135,8 @@ impl Reader<'_, '_> {
             ScalarStyle::Literal | ScalarStyle::Folded => self.block_header(span.start),
             _ => span.start,
         };
-        let end = if first < span.start || span.is_empty() { self.block_end(first, span.end) } else { span.end };
+        let end =
+            if first < span.start || span.is_empty() { self.block_end(first, span.end) } else { span.end };
         let value = Span { start: first as u32, end: end as u32 };
         let anchor = (anchor != 0).then_some(anchor);
         let same = self.sink.tree_text(value) == Some(text);
@@ -161,7 +162,8 @@ impl Reader<'_, '_> {
         if !text.starts_with(['|', '>']) {
             return end;
         }
-        let header = text.bytes().take_while(|byte| matches!(byte, b'|' | b'>' | b'+' | b'-' | b'0'..=b'9')).count();
+        let header =
+            text.bytes().take_while(|byte| matches!(byte, b'|' | b'>' | b'+' | b'-' | b'0'..=b'9')).count();
         first + text.trim_end_matches(['\n', '\r', ' ']).len().max(header)
     }
 
