@@ -26,6 +26,7 @@ mod read;
 mod redundant;
 mod row;
 mod selector;
+mod suggest;
 mod tier;
 
 pub use address::{AddressSet, Cidr};
@@ -42,3 +43,4 @@ pub use port::{PortSet, Protocol};
 pub use redundant::Idle;
 pub use row::{Row, Rows};
 pub use selector::{Labels, Operator, Requirement, Selector};
+pub use suggest::{Need, Source, Suggestion};

@@ -1,0 +1,66 @@
+//! Labels by which the pods of a workload are told from others.
+
+use std::collections::HashMap;
+
+use crate::{Network, Pod, Selector};
+
+/// A selector for a workload's pods.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) selector: Selector,
+    /// It selects no pod of another workload of the namespace.
+    pub(super) exact: bool,
+}
+
+/// Labels that say what a pod is, best first.
+const TELLING: [&str; 8] = [
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/component",
+    "app",
+    "k8s-app",
+    "component",
+    "name",
+    "tier",
+];
+/// Labels that change with every release or pod.
+const PASSING: [&str; 10] = [
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "controller-uid",
+    "version",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+];
+
+pub(super) fn identities(network: &Network) -> Vec<Identity> {
+    let mut by_namespace: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, pod) in network.pods.iter().enumerate().filter(|(_, pod)| !pod.host_network) {
+        by_namespace.entry(pod.namespace.as_ref()).or_default().push(at);
+    }
+    let of = |(at, pod): (usize, &Pod)| {
+        let others = by_namespace.get(pod.namespace.as_ref()).map_or(&[][..], Vec::as_slice);
+        identity(network, at, others)
+    };
+    network.pods.iter().enumerate().map(of).collect()
+}
+
+fn identity(network: &Network, at: usize, others: &[usize]) -> Identity {
+    let pod = &network.pods[at];
+    let telling = pod.labels.iter().filter(|(key, _)| TELLING.contains(key));
+    let lasting = pod.labels.iter().filter(|(key, _)| !PASSING.contains(key));
+    let candidates = [Selector::equal(telling), Selector::equal(lasting), Selector::equal(pod.labels.iter())];
+    let is_exact = |selector: &Selector| {
+        !selector.is_everything()
+            && !others.iter().any(|&other| other != at && selector.matches(&network.pods[other].labels))
+    };
+    if let Some(selector) = candidates.iter().find(|selector| is_exact(selector)) {
+        return Identity { selector: selector.clone(), exact: true };
+    }
+    let [_, lasting, _] = candidates;
+    Identity { selector: lasting, exact: false }
+}

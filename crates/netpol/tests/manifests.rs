@@ -1,0 +1,387 @@
+//! What is read from manifests, and what is said about it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use nightlatch_manifest::{Corpus, Input};
+use nightlatch_netpol::{
+    Chosen, Direction, Engine, Idle, Network, Party, Protocol, Source, Verdict, Way, difference,
+};
+
+fn read(text: &str) -> Network {
+    let input = Input { name: "a.yaml".into(), bytes: text.as_bytes().to_vec() };
+    let corpus = Corpus::read([input]);
+    assert!(corpus.diagnostics.is_empty(), "{:?}", corpus.diagnostics);
+    Network::read(&corpus)
+}
+
+fn pod(namespace: &str, name: &str, more: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{namespace: {namespace}, name: {name}}}\nspec:\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec: {{containers: [{{name: c, image: i{more}}}]}}\n---\n"
+    )
+}
+
+fn policy(namespace: &str, name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{namespace: {namespace}, name: {name}}}\nspec: {spec}\n---\n"
+    )
+}
+
+fn verdict(network: &Network, from: &str, to: &str, port: u16) -> Verdict {
+    let party = |text| network.choose(text).unwrap().parties().remove(0);
+    let engine = Engine::new(network);
+    engine.pair(&party(from), &party(to)).unwrap().verdict(Protocol::Tcp, port)
+}
+
+#[test]
+fn policies_mean_what_kubernetes_means() {
+    let pods = pod("a", "web", ", ports: [{name: http, containerPort: 8080}]")
+        + &pod("a", "db", "")
+        + &pod("b", "web", "");
+    let web = "{podSelector: {matchLabels: {app: web}}";
+    for (spec, from, to, port, expected) in [
+        // No types: ingress, and egress only with rules.
+        (format!("{web}, egress: []}}"), "a/db", "a/web", 80, Verdict::Denied),
+        (format!("{web}, egress: []}}"), "a/web", "a/db", 80, Verdict::Allowed),
+        (format!("{web}, policyTypes: [Egress]}}"), "a/web", "a/db", 80, Verdict::Denied),
+        (format!("{web}, policyTypes: [Egress]}}"), "a/db", "a/web", 80, Verdict::Allowed),
+        (
+            format!("{web}, policyTypes: [Ingress], egress: [{{to: [{{podSelector: {{}}}}]}}]}}"),
+            "a/web",
+            "b/web",
+            80,
+            Verdict::Allowed,
+        ),
+        // Null is absent; an empty list of peers is everybody.
+        (
+            "{podSelector: null, ingress: [{from: null, ports: []}]}".into(),
+            "b/web",
+            "a/web",
+            80,
+            Verdict::Allowed,
+        ),
+        ("{ingress: [{from: []}]}".into(), "internet", "a/web", 80, Verdict::Allowed),
+        (
+            format!("{web}, ingress: [{{from: [{{podSelector: {{}}}}]}}]}}"),
+            "b/web",
+            "a/web",
+            80,
+            Verdict::Denied,
+        ),
+        (
+            format!("{web}, ingress: [{{from: [{{namespaceSelector: {{}}}}]}}]}}"),
+            "b/web",
+            "a/web",
+            80,
+            Verdict::Allowed,
+        ),
+        (
+            format!("{web}, ingress: [{{from: [{{namespaceSelector: {{}}}}]}}]}}"),
+            "internet",
+            "a/web",
+            80,
+            Verdict::Denied,
+        ),
+        // Names are resolved on the pod that receives, and protocols matter.
+        (
+            format!("{web}, ingress: [{{ports: [{{port: http}}]}}]}}"),
+            "b/web",
+            "a/web",
+            8080,
+            Verdict::Allowed,
+        ),
+        (
+            format!("{web}, ingress: [{{ports: [{{port: http, protocol: UDP}}]}}]}}"),
+            "b/web",
+            "a/web",
+            8080,
+            Verdict::Denied,
+        ),
+        (
+            format!("{web}, ingress: [{{ports: [{{port: 80, endPort: 90}}]}}]}}"),
+            "b/web",
+            "a/web",
+            90,
+            Verdict::Allowed,
+        ),
+        // Blocks are for addresses; whether they mean pods is up to the plugin.
+        (
+            format!("{web}, ingress: [{{from: [{{ipBlock: {{cidr: 0.0.0.0/0, except: [8.8.0.0/16]}}}}]}}]}}"),
+            "8.8.8.8",
+            "a/web",
+            80,
+            Verdict::Denied,
+        ),
+        (
+            format!("{web}, ingress: [{{from: [{{ipBlock: {{cidr: 0.0.0.0/0, except: [8.8.0.0/16]}}}}]}}]}}"),
+            "9.9.9.9",
+            "a/web",
+            80,
+            Verdict::Allowed,
+        ),
+        (
+            format!("{web}, ingress: [{{from: [{{ipBlock: {{cidr: 0.0.0.0/0, except: [8.8.0.0/16]}}}}]}}]}}"),
+            "internet",
+            "a/web",
+            80,
+            Verdict::Partly,
+        ),
+        (
+            format!("{web}, ingress: [{{from: [{{ipBlock: {{cidr: 0.0.0.0/0}}}}]}}]}}"),
+            "a/db",
+            "a/web",
+            80,
+            Verdict::Depends,
+        ),
+    ] {
+        let network = read(&(pods.clone() + &policy("a", "p", &spec)));
+        assert!(network.refused.is_empty(), "{spec}: {:?}", network.refused);
+        assert_eq!(verdict(&network, from, to, port), expected, "{spec}: {from} to {to} on {port}");
+    }
+}
+
+#[test]
+fn what_the_api_server_refuses_is_left_out_and_said() {
+    for (spec, part) in [
+        ("{podSelector: {matchLabels: {app: true}}}", "quote it"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "need values"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}", "operator"),
+        ("{podSelector: {}, ingress: [{from: [{}]}]}", "needs a `podSelector`"),
+        ("{podSelector: {}, ingress: [{from: [{podSelector: null}]}]}", "needs a `podSelector`"),
+        ("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]}", "either"),
+        ("{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0}}]}]}", "CIDR"),
+        (
+            "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}}]}]}",
+            "inside",
+        ),
+        ("{podSelector: {}, ingress: [{ports: [{port: 90, endPort: 80}]}]}", "endPort"),
+        ("{podSelector: {}, ingress: [{ports: [{port: http, endPort: 80}]}]}", "numeric"),
+        ("{podSelector: {}, ingress: [{ports: [{endPort: 80}]}]}", "needs a `port`"),
+        ("{podSelector: {}, ingress: [{ports: [{port: \"80\"}]}]}", "port name"),
+        ("{podSelector: {}, ingress: [{ports: [{protocol: tcp}]}]}", "TCP"),
+        ("{podSelector: {}, policyTypes: [ingress]}", "policy type"),
+        ("{podSelector: {}, ingress: {}}", "list"),
+    ] {
+        let network = read(&policy("a", "p", spec));
+        let reason = network.refused.first().map(|refused| refused.reason.as_str()).unwrap_or("accepted");
+        assert!(network.policies.is_empty() && reason.contains(part), "{spec}: {reason}");
+    }
+}
+
+#[test]
+fn pods_of_an_owner_lend_it_their_addresses() {
+    let owned = |n: u8| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{namespace: a, name: web-{n}, labels: {{app: web}}, ownerReferences: [{{kind: ReplicaSet, name: web-1}}]}}\nspec: {{containers: [{{name: c, image: i}}]}}\nstatus: {{phase: Running, podIP: 10.0.0.{n}}}\n---\n"
+        )
+    };
+    let set = "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {namespace: a, name: web-1, ownerReferences: [{kind: Deployment, name: web}]}\nspec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: i}]}}}\n---\n";
+    let network = read(&(owned(1) + &owned(2) + set + &pod("a", "web", "")));
+    let names: Vec<_> =
+        network.pods.iter().map(|pod| (&*pod.kind, &*pod.name, pod.addresses.len())).collect();
+    assert_eq!(names, [("Deployment", "web", 2)]);
+    assert_eq!(network.choose("10.0.0.2"), Ok(Chosen::Pods(vec![0])));
+    let alone = read(&(owned(1) + &owned(2)));
+    assert_eq!(alone.pods.len(), 1, "siblings are one");
+}
+
+#[test]
+fn names_of_pods_are_understood() {
+    let network = read(&(pod("a", "web", "") + &pod("b", "web", "") + &pod("b", "db", "")));
+    for (text, expected) in [
+        ("web", vec![0, 1]),
+        ("b/web", vec![1]),
+        ("b/*", vec![1, 2]),
+        ("b/deploy/db", vec![2]),
+        ("b/deployments/db", vec![2]),
+        ("app=db", vec![2]),
+        ("app!=web", vec![2]),
+        ("app in (web, db)", vec![0, 1, 2]),
+    ] {
+        assert_eq!(network.choose(text), Ok(Chosen::Pods(expected)), "{text}");
+    }
+    let error = network.choose("a/wbe").unwrap_err().to_string();
+    assert!(error.contains("a/wbe"), "{error}");
+    assert!(matches!(network.choose("10.0.0.0/8"), Ok(Chosen::Addresses(_))));
+}
+
+#[test]
+fn ways_in_are_found_and_policies_asked() {
+    let service = |kind: &str, more: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{namespace: a, name: web}}\nspec: {{type: {kind}, selector: {{app: web}}, ports: [{{port: 80, targetPort: http}}]{more}}}\n---\n"
+        )
+    };
+    let web = pod("a", "web", ", ports: [{name: http, containerPort: 8080}]");
+    let deny = policy("a", "deny", "{podSelector: {}}");
+    let private =
+        policy("a", "nodes", "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}");
+    let local = ", externalTrafficPolicy: Local";
+    for (text, expected) in [
+        (web.clone() + &service("LoadBalancer", ""), vec![Verdict::Allowed]),
+        (web.clone() + &service("LoadBalancer", "") + &deny, vec![Verdict::Denied]),
+        (web.clone() + &service("NodePort", "") + &private, vec![Verdict::Depends]),
+        (web.clone() + &service("NodePort", local) + &private, vec![Verdict::Denied]),
+        (web.clone() + &service("ClusterIP", ""), vec![]),
+        (web.clone() + &service("ExternalName", ""), vec![]),
+    ] {
+        let network = read(&text);
+        let found = Engine::new(&network).exposures();
+        assert_eq!(found.iter().map(|exposed| exposed.verdict).collect::<Vec<_>>(), expected, "{text}");
+        assert!(found.iter().all(|exposed| exposed.port == Some((Protocol::Tcp, 8080))));
+    }
+    let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {namespace: a, name: shop}\nspec: {rules: [{http: {paths: [{backend: {service: {name: web, port: {number: 80}}}}]}}]}\n---\n";
+    let network = read(&(web.clone() + &service("ClusterIP", "") + ingress + &deny));
+    let found = Engine::new(&network).exposures();
+    assert!(
+        matches!(found[..], [ref one] if matches!(one.way, Way::Entry(0, 0)) && one.verdict == Verdict::Denied),
+        "{found:?}"
+    );
+    let cross = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {namespace: b, name: r}\nspec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, namespace: a, port: 80}]}]}\n---\n";
+    let grant = "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {namespace: a, name: g}\nspec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: b}], to: [{group: '', kind: Service}]}\n---\n";
+    let count = |text: &str| Engine::new(&read(text)).exposures().len();
+    let base = web + &service("ClusterIP", "") + cross;
+    assert_eq!(count(&base), 0, "nothing grants the reference");
+    assert_eq!(count(&(base + grant)), 1);
+}
+
+#[test]
+fn foreign_policies_make_answers_unknown() {
+    let cilium = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {namespace: a, name: c}\nspec: {endpointSelector: {matchLabels: {app: db}}}\n---\n";
+    let network = read(&(pod("a", "web", "") + &pod("a", "db", "") + &pod("b", "x", "") + cilium));
+    assert_eq!(verdict(&network, "a/web", "a/db", 80), Verdict::Unknown);
+    assert_eq!(verdict(&network, "a/web", "b/x", 80), Verdict::Allowed);
+}
+
+#[test]
+fn idle_policies_are_told_from_others() {
+    let pods = pod("a", "web", "") + &pod("a", "db", "");
+    let texts = [
+        policy("a", "nobody", "{podSelector: {matchLabels: {app: x}}}"),
+        policy("a", "deny", "{podSelector: {}}"),
+        policy("a", "deny-again", "{podSelector: {matchLabels: {app: db}}}"),
+        policy(
+            "a",
+            "web-from-db",
+            "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: db}}}]}]}",
+        ),
+        policy(
+            "a",
+            "subset",
+            "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 80}]}]}",
+        ),
+        policy(
+            "a",
+            "open-egress",
+            "{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{}]}",
+        ),
+    ];
+    let network = read(&(pods + &texts.concat()));
+    let engine = Engine::new(&network);
+    let found: Vec<_> = (0..texts.len()).map(|at| engine.idle(at)).collect();
+    let changes_nothing = Some(Idle::ChangesNothing);
+    // The two denials of db make each other superfluous only for db; `deny` alone isolates web together with the others.
+    let expected = [
+        Some(Idle::SelectsNothing),
+        changes_nothing,
+        changes_nothing,
+        None,
+        changes_nothing,
+        changes_nothing,
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn differences_are_pairs_and_addresses() {
+    let pods = pod("a", "web", "") + &pod("a", "db", "");
+    let before = read(&pods);
+    let after = read(
+        &(pods
+            + &pod("a", "new", "")
+            + &policy(
+                "a",
+                "db",
+                "{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 5432}]}]}",
+            )),
+    );
+    let difference = difference(&Engine::new(&before), &Engine::new(&after));
+    assert_eq!((difference.removed.len(), difference.added.len()), (0, 1));
+    let web_to_db = difference
+        .changed
+        .iter()
+        .find(|change| change.source == Some(0) && change.destination == Some(1))
+        .unwrap();
+    assert_eq!(
+        (web_to_db.before.to_string(), web_to_db.after.to_string()),
+        ("all".into(), "TCP 5432".into())
+    );
+    let outside = difference.changed.iter().find(|change| change.source.is_none()).unwrap();
+    assert_eq!((outside.destination, outside.after.to_string()), (Some(1), "none".into()));
+    assert!(difference.changed.iter().all(|change| change.destination == Some(1)));
+}
+
+#[test]
+fn suggestions_read_back_and_do_what_they_say() {
+    let text = pod(
+        "shop",
+        "web",
+        ", ports: [{name: http, containerPort: 8080}], env: [{name: DB, value: \"postgres://db:5432/x\"}]",
+    ) + &pod("shop", "db", ", ports: [{containerPort: 5432}]")
+        + &pod("shop", "idle", "")
+        + "apiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: db}\nspec: {selector: {app: db}, ports: [{port: 5432}]}\n---\n"
+        + "apiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: web}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: http}]}\n---\n";
+    let network = read(&text);
+    let suggestion = Engine::new(&network).suggest();
+    assert!(suggestion.unmet.is_empty() && suggestion.ambiguous.is_empty());
+    let sources: Vec<_> = suggestion.needs.iter().map(|need| (need.source.clone(), need.target)).collect();
+    assert_eq!(sources, [(Source::Pod(0), 1), (Source::Outside(None), 0)]);
+    let yaml = suggestion.yaml();
+    let with = read(&(text + "---\n" + &yaml));
+    assert!(with.refused.is_empty(), "{:?}\n{yaml}", with.refused);
+    let shape = |policies: &[nightlatch_netpol::Policy]| {
+        let strip = |rules: &Option<Vec<nightlatch_netpol::Rule>>| {
+            rules.as_ref().map(|rules| {
+                rules.iter().map(|rule| format!("{:?}{:?}", rule.peers, rule.ports)).collect::<Vec<_>>()
+            })
+        };
+        policies
+            .iter()
+            .map(|p| {
+                format!(
+                    "{} {} {:?} {:?} {:?}",
+                    p.namespace,
+                    p.name,
+                    p.selector,
+                    strip(&p.ingress),
+                    strip(&p.egress)
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shape(&with.policies), shape(&suggestion.policies), "{yaml}");
+    for (from, to, port, expected) in [
+        ("shop/web", "shop/db", 5432, Verdict::Allowed),
+        ("shop/web", "shop/db", 80, Verdict::Denied),
+        ("shop/idle", "shop/db", 5432, Verdict::Denied),
+        ("internet", "shop/web", 8080, Verdict::Allowed),
+        ("shop/web", "internet", 443, Verdict::Denied),
+    ] {
+        assert_eq!(verdict(&with, from, to, port), expected, "{from} to {to} on {port}\n{yaml}");
+    }
+    let engine = Engine::new(&with);
+    let isolated =
+        |pod| Direction::ALL.into_iter().all(|direction| !engine.isolating(pod, direction).is_empty());
+    assert!((0..3).all(isolated));
+    assert!(matches!(engine.pair(&Party::Pod(9), &Party::Pod(0)), None));
+}
+
+#[test]
+fn strange_names_survive_the_way_through_yaml() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {namespace: \"no\", name: \"x: y\", labels: {app: \"yes\", tier: \"1\", name: \"a\\u2028b\"}}\nspec: {containers: [{name: c, image: i, ports: [{containerPort: 80, hostPort: 80}]}]}\n";
+    let network = read(text);
+    let suggestion = Engine::new(&network).suggest();
+    let back = read(&suggestion.yaml());
+    assert!(back.refused.is_empty(), "{:?}", back.refused);
+    assert_eq!(back.policies.len(), 3);
+    assert_eq!(back.policies[2].selector, suggestion.policies[2].selector);
+}
