@@ -1,10 +1,12 @@
 //! The offline authoriser.
 
+use std::sync::OnceLock;
+
 use nightlatch_manifest::{Corpus, View};
 
 use crate::{
-    Attributes, BindingId, Chain, Mode, NodeAnswer, NodeGraph, Policy, RoleId, RoleKind, Subject, User,
-    defaults,
+    Assessment, Attributes, BindingId, Chain, Escalation, Mode, NodeAnswer, NodeGraph, Policy, RoleId,
+    RoleKind, Subject, Surroundings, User, defaults,
     index::{Held, Index, spelled},
     user::MASTERS,
 };
@@ -119,6 +121,10 @@ pub struct Authorizer {
     nodes: NodeGraph,
     view: View,
     is_cut: bool,
+    minor: u32,
+    around: Surroundings,
+    escalation: OnceLock<Escalation>,
+    assessment: OnceLock<Assessment>,
 }
 
 impl Authorizer {
@@ -144,6 +150,8 @@ impl Authorizer {
         authorizer.chain = Chain::read(corpus);
         authorizer.nodes = NodeGraph::read(corpus, rules.unwrap_or_default(), options.minor);
         authorizer.view = corpus.view;
+        authorizer.minor = options.minor;
+        authorizer.around = Surroundings::read(corpus);
         authorizer
     }
 
@@ -152,7 +160,22 @@ impl Authorizer {
         let is_whole = policy.aggregate();
         let index = Index::new(&policy);
         let chain = Chain { modes: vec![Mode::Rbac], is_shown: true, anonymous: true };
-        Self { policy, index, chain, nodes: NodeGraph::default(), view: View::Partial, is_cut: !is_whole }
+        Self { policy, index, chain, is_cut: !is_whole, minor: defaults::NEWEST, ..Self::default() }
+    }
+
+    /// Accounts, workloads and namespaces of the corpus.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.around
+    }
+
+    /// Who can become whom; made when first asked for.
+    pub fn escalation(&self) -> &Escalation {
+        self.escalation.get_or_init(|| Escalation::new(self, &self.around))
+    }
+
+    /// What is wrong with the policy; made when first asked for.
+    pub fn assessment(&self) -> &Assessment {
+        self.assessment.get_or_init(|| Assessment::new(self, &self.around, self.escalation(), self.minor))
     }
 
     /// Answers a question. The attributes are taken as a SubjectAccessReview gives them.

@@ -19,7 +19,7 @@ pub(super) fn assess(assessor: &mut Assessor<'_>) {
         let Some(first) = chain.first() else { continue };
         let Some(grant) = first.grant else { continue };
         let Some(binding) = assessor.binding(grant.binding) else { continue };
-        let Some(at) = binding.at else { continue };
+        let Some(at) = binding.role_at.or(binding.at) else { continue };
         if is_shipped(binding) {
             continue;
         }

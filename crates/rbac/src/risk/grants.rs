@@ -145,7 +145,9 @@ pub(super) fn assess(assessor: &mut Assessor<'_>) {
         else {
             continue;
         };
-        let (Some(role), Some(at)) = (assessor.role(role_id), binding.at) else { continue };
+        let (Some(role), Some(at)) = (assessor.role(role_id), binding.role_at.or(binding.at)) else {
+            continue;
+        };
         let mut judged = assessor.judged(binding);
         // A default binding as shipped is judged for what was added to its role.
         let changed = assessor.role_changes.get(role_id as usize).cloned().flatten();
