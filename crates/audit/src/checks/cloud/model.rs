@@ -387,8 +387,9 @@ pub(crate) fn ports_of(protocol: &str, from: Option<i64>, to: Option<i64>) -> Po
     let (Some(from), Some(to)) = (from.filter(|from| *from >= 0), to.filter(|to| *to >= 0)) else {
         return PortSet::protocol(protocol);
     };
-    let port = |number: i64| u16::try_from(number.clamp(0, 65_535)).unwrap_or(u16::MAX);
-    PortSet::range(protocol, port(from), port(to))
+    // What lies beyond the last port does not exist.
+    let Ok(from) = u16::try_from(from) else { return PortSet::empty() };
+    PortSet::range(protocol, from, u16::try_from(to).unwrap_or(u16::MAX))
 }
 
 /// Ports written as `22`, `20-25` or `*`.
@@ -423,3 +424,7 @@ pub(crate) fn addresses(text: &str) -> Option<AddressSet> {
     }
     text.parse::<IpAddr>().ok().map(AddressSet::from)
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;
