@@ -7,10 +7,11 @@ use rusqlite::Connection;
 use crate::ControlError;
 
 /// The format this version writes, and the newest it reads.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Each step makes format `index + 1` of format `index`.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
 CREATE TABLE key (
     id TEXT PRIMARY KEY, label TEXT NOT NULL, role TEXT NOT NULL, hash TEXT NOT NULL,
     created INTEGER NOT NULL, expires INTEGER, revoked INTEGER, last_used INTEGER,
@@ -45,7 +46,18 @@ CREATE INDEX delivery_due ON delivery (due) WHERE state = 'queued';
 CREATE INDEX delivery_alert ON delivery (alert);
 CREATE INDEX delivery_event ON delivery (event);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"];
+",
+    "
+CREATE TABLE finding (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, input TEXT NOT NULL, fingerprint TEXT NOT NULL, number INTEGER NOT NULL,
+    rule TEXT NOT NULL, name TEXT NOT NULL, severity INTEGER NOT NULL, kind TEXT NOT NULL, namespace TEXT NOT NULL,
+    object TEXT NOT NULL, container TEXT NOT NULL, file TEXT NOT NULL, exempt INTEGER NOT NULL, words TEXT NOT NULL,
+    first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, mended INTEGER, body TEXT NOT NULL,
+    UNIQUE (input, fingerprint, number)
+) STRICT;
+CREATE INDEX finding_worst ON finding (severity DESC, id);
+",
+];
 
 pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), ControlError> {
     let sql = |error| ControlError::sql(path, error);
