@@ -39,18 +39,23 @@ fn lines<'d>(source: &Source, documents: impl Iterator<Item = &'d Document>, mar
     if starts.is_empty() {
         return Vec::new();
     }
+    starts.dedup();
+    let mut is_text = vec![false; starts.len()];
     for document in documents {
         for (id, slot) in document.slots.iter().enumerate() {
             if matches!(slot.kind, Kind::Mapping | Kind::Sequence) {
                 continue;
             }
-            starts.retain(|&at| {
-                let inside = slot.span.start < at && at < slot.span.end;
-                !inside || is_behind_header(document, NodeId(id as u32), at)
-            });
+            let first = starts.partition_point(|&at| at <= slot.span.start);
+            for (index, &at) in
+                starts.iter().enumerate().skip(first).take_while(|&(_, &at)| at < slot.span.end)
+            {
+                is_text[index] |= !is_behind_header(document, NodeId(id as u32), at);
+            }
         }
     }
-    let mut found: Vec<u32> = starts.into_iter().map(|at| source.place(at).line).collect();
+    let comments = starts.into_iter().zip(is_text).filter(|(_, is_text)| !is_text);
+    let mut found: Vec<u32> = comments.map(|(at, _)| source.place(at).line).collect();
     found.dedup();
     found
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Corpus, Document, DocumentKind, Format, Kind, Limits, Node, NodeId, Object, Span, read::yaml};
+use crate::{Corpus, Document, Format, Kind, Limits, Node, NodeId, Object, Span, read::yaml};
 
 /// Longer values are not looked into.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -61,9 +61,8 @@ impl Corpus {
 fn find(corpus: &Corpus) -> Vec<Found> {
     let mut found = Vec::new();
     for (host, document) in corpus.documents.iter().enumerate() {
-        if document.what != Some(DocumentKind::Kubernetes)
-            || !KINDS.iter().any(|kind| document.text().contains(kind))
-        {
+        let kind = document.root().get("kind").map_or("", Node::text);
+        if kind != "ConfigMap" && !kind.ends_with("List") {
             continue;
         }
         for object in

@@ -37,6 +37,8 @@ pub use embedded::Embedded;
 pub use node_file::{NodeFile, node_files};
 pub use object::Object;
 pub use read::Limits;
+#[cfg(feature = "compare")]
+pub use read::yaml::compare::agree;
 pub use source::{Place, Source, SourceId, Span};
 pub use tree::{Document, Format, Kind, Node, NodeId};
 pub use workload::{Container, ContainerList, Workload, workloads};

@@ -202,7 +202,11 @@ impl<'a> Node<'a> {
     /// The tag written before it, when that is one of the format's own (`!reset`, `!Ref`), with its mark.
     pub fn tag(self) -> Option<&'a str> {
         let tags = &self.document.tags;
-        tags.iter().find(|(id, _)| *id == self.id).map(|(_, tag)| &**tag)
+        // Parsers note tags as nodes come, so that the list is in order.
+        tags.binary_search_by_key(&self.id, |(id, _)| *id)
+            .ok()
+            .and_then(|at| tags.get(at))
+            .map(|(_, tag)| &**tag)
     }
 
     /// The value of a key, unless it is absent or `null`.

@@ -7,7 +7,7 @@ mod port;
 mod service;
 mod volume;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use self::{
     port::ComposePort,
@@ -97,6 +97,7 @@ struct Files<'a> {
     corpus: &'a Corpus,
     documents: Vec<&'a Document>,
     by_name: HashMap<&'a str, &'a Document>,
+    services: HashMap<(SourceId, u32), HashMap<&'a str, Node<'a>>>,
 }
 
 impl<'a> Files<'a> {
@@ -104,7 +105,14 @@ impl<'a> Files<'a> {
         let documents: Vec<&Document> = corpus.documents_of(DocumentKind::Compose).collect();
         let by_name =
             documents.iter().map(|document| (corpus.source(document.source).name.raw(), *document)).collect();
-        Self { corpus, documents, by_name }
+        let services_of = |document: &&'a Document| {
+            let entries = document.root().get("services").into_iter().flat_map(Node::entries);
+            let named =
+                entries.filter(|(_, service)| !service.is_null()).map(|(key, service)| (key.text(), service));
+            ((document.source, document.index), named.collect())
+        };
+        let services = documents.iter().map(services_of).collect();
+        Self { corpus, documents, by_name, services }
     }
 
     /// Folder and name of a document's file.
@@ -150,27 +158,19 @@ impl<'a> Files<'a> {
         }
         let below = self.base(folder).filter(|_| !is_base && file.contains("compose."));
         let layers: Vec<&Document> = below.into_iter().chain(project.documents.iter().copied()).collect();
-        let mut names: Vec<Node<'a>> = Vec::new();
+        let mut names: Vec<(Node<'a>, Node<'a>)> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for document in &project.documents {
-            for (key, _) in document.root().get("services").into_iter().flat_map(Node::entries) {
-                if !names.iter().any(|name| name.text() == key.text()) {
-                    names.push(key);
-                }
-            }
+            let services = document.root().get("services").into_iter().flat_map(Node::entries);
+            names.extend(services.filter(|(key, _)| seen.insert(key.text())));
         }
-        for key in names {
+        for (key, node) in names {
             let mut chain = Chain::default();
             for layer in &layers {
                 self.service(layer, key.text(), &mut chain);
             }
             project.has_unseen_files |= chain.has_unseen;
-            let own = project
-                .documents
-                .iter()
-                .find_map(|document| document.root().get("services")?.get_raw(key.text()));
-            if let Some(node) = own {
-                project.services.push(ComposeService { name: key.text(), key, node, layers: chain.layers });
-            }
+            project.services.push(ComposeService { name: key.text(), key, node, layers: chain.layers });
         }
         project
     }
@@ -192,9 +192,8 @@ impl<'a> Files<'a> {
 
     /// Adds the layers of a service of one document: what it extends, then itself.
     fn service(&self, document: &'a Document, name: &str, chain: &mut Chain<'a>) {
-        let Some(service) = document.root().get("services").and_then(|services| services.get(name)) else {
-            return;
-        };
+        let named = self.services.get(&(document.source, document.index));
+        let Some(&service) = named.and_then(|named| named.get(name)) else { return };
         if chain.depth >= CHAIN_MAX {
             return;
         }

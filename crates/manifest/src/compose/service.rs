@@ -1,5 +1,7 @@
 //! One service, over all files that say something of it.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{ComposeMount, ComposePort, ComposeProject};
 use crate::{Kind, Node};
 
@@ -50,13 +52,12 @@ impl<'a> ComposeService<'a> {
     /// `networks`) the keys.
     pub fn list(&self, field: &str) -> Vec<Node<'a>> {
         let mut found: Vec<Node<'a>> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for value in self.values(field) {
             let keys = value.entries().map(|(key, _)| key);
             let one = (value.kind() == Kind::String).then_some(value);
             for element in value.items().chain(keys).chain(one) {
-                let repeats = element.kind() != Kind::Mapping
-                    && found.iter().any(|known| known.text() == element.text());
-                if !repeats {
+                if element.kind() == Kind::Mapping || seen.insert(element.text()) {
                     found.push(element);
                 }
             }
@@ -66,28 +67,29 @@ impl<'a> ComposeService<'a> {
 
     /// The published ports.
     pub fn ports(&self, project: &ComposeProject<'a>) -> Vec<ComposePort<'a>> {
-        let mut found: Vec<ComposePort<'a>> = Vec::new();
-        for node in self.values("ports").into_iter().flat_map(Node::items) {
-            let Some(port) = ComposePort::read(project, node) else { continue };
-            let same = |known: &ComposePort<'a>| {
-                (&known.host_ip, &known.published, &known.target, &known.protocol)
-                    == (&port.host_ip, &port.published, &port.target, &port.protocol)
-            };
-            if !found.iter().any(same) {
-                found.push(port);
-            }
-        }
-        found
+        let mut seen = HashSet::new();
+        let nodes = self.values("ports").into_iter().flat_map(Node::items);
+        nodes
+            .filter_map(|node| ComposePort::read(project, node))
+            .filter(|port| {
+                let same = (&port.host_ip, &port.published, &port.target, &port.protocol);
+                !port.is_known || seen.insert(format!("{same:?}"))
+            })
+            .collect()
     }
 
     /// What is mounted; of several mounts at one place the last.
     pub fn mounts(&self, project: &ComposeProject<'a>) -> Vec<ComposeMount<'a>> {
         let mut found: Vec<ComposeMount<'a>> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for node in self.values("volumes").into_iter().flat_map(Node::items) {
             let Some(mount) = ComposeMount::read(project, node) else { continue };
-            match found.iter_mut().find(|known| !mount.target.is_empty() && known.target == mount.target) {
-                Some(known) => *known = mount,
-                None => found.push(mount),
+            match places.get(&mount.target).filter(|_| !mount.target.is_empty()) {
+                Some(&at) => found[at] = mount,
+                None => {
+                    places.insert(mount.target.clone(), found.len());
+                    found.push(mount);
+                }
             }
         }
         found
@@ -96,12 +98,13 @@ impl<'a> ComposeService<'a> {
     /// The environment; of several values of one name the last.
     pub fn environment(&self, project: &ComposeProject<'a>) -> Vec<ComposeVariable<'a>> {
         let mut found: Vec<ComposeVariable<'a>> = Vec::new();
-        let mut add = |variable: ComposeVariable<'a>| match found
-            .iter_mut()
-            .find(|known| known.name == variable.name)
-        {
-            Some(known) => *known = variable,
-            None => found.push(variable),
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut add = |variable: ComposeVariable<'a>| match places.get(variable.name) {
+            Some(&at) => found[at] = variable,
+            None => {
+                places.insert(variable.name, found.len());
+                found.push(variable);
+            }
         };
         for value in self.values("environment") {
             for (key, value) in value.entries() {

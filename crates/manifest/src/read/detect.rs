@@ -17,6 +17,8 @@ pub(super) enum Shape {
 
 /// Lines that are looked at.
 const LINES_MAX: usize = 40;
+/// Bytes whose lines are looked at.
+const LOOKED_AT_BYTES: usize = 64 << 10;
 /// Bytes that are looked at for a zero byte.
 const SNIFFED_BYTES: usize = 8192;
 
@@ -73,6 +75,8 @@ pub(super) fn detect(name: &str, text: &str) -> Shape {
             Shape::Binary
         };
     }
+    // The rest decides nothing, and a file of nothing but line ends is looked at once only.
+    let text = text.get(..text.floor_char_boundary(LOOKED_AT_BYTES)).unwrap_or(text);
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)

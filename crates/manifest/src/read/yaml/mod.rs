@@ -1,5 +1,7 @@
 //! YAML: a stream of documents, each read by the quick parser or, when it declines, by the full one.
 
+#[cfg(any(test, feature = "compare"))]
+pub(crate) mod compare;
 mod flow;
 mod full;
 mod quick;
@@ -14,6 +16,9 @@ use std::sync::Arc;
 
 use super::{Limits, Out};
 use crate::{Document, Format, SourceId, Span, TreeBuilder};
+
+/// Lines at the start of a document that are searched for directives and the name of a template.
+const COMMENT_LINES_MAX: usize = 1000;
 
 /// One document's part of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -161,6 +166,7 @@ fn markers(bytes: &[u8], start: usize) -> Vec<(usize, Marker)> {
 
 fn starts_with_directive(text: &str) -> bool {
     text.lines()
+        .take(COMMENT_LINES_MAX)
         .find(|line| !line.trim().is_empty() && !line.starts_with('#'))
         .is_some_and(|line| line.starts_with('%'))
 }
@@ -168,6 +174,7 @@ fn starts_with_directive(text: &str) -> bool {
 /// The name in the comment that `helm template` puts above what it renders.
 fn template_name(text: &str) -> Option<&str> {
     text.lines()
+        .take(COMMENT_LINES_MAX)
         .take_while(|line| line.is_empty() || line.starts_with('#') || line.starts_with("---"))
         .find_map(|line| line.strip_prefix("# Source: "))
         .map(str::trim_end)

@@ -1,5 +1,4 @@
-use super::*;
-use crate::{Corpus, Input, Kind, Limits, Node};
+use crate::{Corpus, Input, Kind, Node};
 
 fn read(text: &str) -> Corpus {
     Corpus::read([Input { name: "a.yaml".to_owned().into(), bytes: text.as_bytes().to_vec() }])
@@ -112,56 +111,22 @@ fn bounds_hold() {
     check(&chain, "nested deeper");
 }
 
-/// Reads `text` with both parsers and compares what they give.
-fn agree(text: &str) -> Option<bool> {
-    let limits = Limits::default();
-    let arc: std::sync::Arc<str> = text.into();
-    let new = || TreeBuilder::new(crate::SourceId(0), 0, Format::Yaml, arc.clone());
-    let (mut quick_tree, mut full_tree) = (new(), new());
-    let chunk = *chunks(text, 0).first()?;
-    if chunk.full {
-        return None;
+fn agree(text: &str) {
+    if let Err(difference) = super::compare::agree(text) {
+        panic!("{difference}");
     }
-    if let Err(stop) = quick::parse(text, chunk.body, chunk.end, &mut Sink::new(&mut quick_tree, &limits)) {
-        assert!(matches!(stop, Stop::Unusual | Stop::Refused { .. }));
-        return None;
-    }
-    let full = full::parse(text, chunk.start, chunk.end, &mut Sink::new(&mut full_tree, &limits));
-    assert_eq!(full, Ok(()), "only the quick parser takes {text:?}");
-    let (quick_tree, full_tree) = (quick_tree.finish(0), full_tree.finish(0));
-    match (&quick_tree, &full_tree) {
-        (Some(quick), Some(full)) => {
-            assert_eq!(plain(quick.root()), plain(full.root()), "{text:?}");
-            let source = crate::Source::new(String::new(), text);
-            same_places(&source, quick.root(), full.root());
-        }
-        (None, None) => {}
-        (None, Some(full)) => assert!(full.root().is_null(), "{text:?}"),
-        (Some(_), None) => panic!("only the quick parser finds something in {text:?}"),
-    }
-    Some(true)
 }
 
-fn same_places(source: &crate::Source, quick: Node<'_>, full: Node<'_>) {
-    let line = |offset: u32| source.place(offset).line;
-    let (a, b) = (quick.span(), full.span());
-    // The library lets some block sequences start behind their first dash.
-    if quick.kind() == Kind::Sequence {
-        assert_eq!(line(a.start), line(b.start), "start of {quick:?} in {:?}", source.text);
-    } else if !quick.is_null() {
-        assert_eq!(a.start, b.start, "start of {quick:?} in {:?}", source.text);
-    }
-    if matches!(quick.kind(), Kind::String | Kind::Int | Kind::Bool | Kind::Float)
-        && !source.text[a.start as usize..].starts_with(['|', '>'])
-    {
-        assert_eq!(line(a.end), line(b.end), "end of {quick:?} in {:?}", source.text);
-    }
-    for (quick, full) in quick.items().zip(full.items()) {
-        same_places(source, quick, full);
-    }
-    for ((key, quick), (full_key, full)) in quick.entries().zip(full.entries()) {
-        assert_eq!(key.span(), full_key.span(), "{:?}", source.text);
-        same_places(source, quick, full);
+/// Most of what people write must be read by the quick parser, or the comparison compares nothing.
+#[test]
+fn the_quick_parser_reads_what_people_write() {
+    for text in [
+        "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    args: [\"--x\", y]\n    command:\n    - sh\n    - -c\n    - |\n      a: b\n",
+        "a: {b: c, d: [e]} # note\nf: 'it''s'\ng: \"x\\n\"\nh: two\n  lines\ni:\n",
+        "x: &a\n  b: 1\ny:\n  <<: *a\n",
+        "a:\r\n  - b: >-\r\n      c\r\n",
+    ] {
+        assert_eq!(super::compare::agree(text), Ok(true), "{text}");
     }
 }
 
