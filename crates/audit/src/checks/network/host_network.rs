@@ -1,0 +1,26 @@
+//! Pods that share the node's network: policies do not concern them.
+
+use super::view::View;
+use crate::{Context, Found, Sink};
+
+pub(super) fn host_network_bypass<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+    let view = View::new(context);
+    for (at, pod) in view.network.pods.iter().enumerate() {
+        let mut selecting = view.policies().filter(|(_, policy, _)| {
+            policy.namespace == pod.namespace && policy.selector.matches(&pod.labels)
+        });
+        let Some((_, _, policy)) = selecting.next() else { continue };
+        if !pod.host_network {
+            sink.pass();
+            continue;
+        }
+        let Some((subject, place)) = view.pod(at) else { continue };
+        let workload = context.workloads.iter().find(|workload| workload.object.root == subject.root);
+        let place = workload.and_then(|workload| workload.pod_spec.get("hostNetwork")).unwrap_or(place);
+        let message = "a policy of the namespace selects the pod by its labels, but policies are not enforced on host-network pods";
+        sink.fail(
+            Found::new(subject, place, message)
+                .related("the policy is here", Some(super::view::name_of(policy))),
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! The network of a corpus, with the way back to its documents.
+
+use std::collections::HashMap;
+
+use nightlatch_finding::Severity;
+use nightlatch_manifest::{Node, Object, SourceId, Span};
+use nightlatch_netpol::{Engine, Network, Origin, Policy};
+
+use crate::{Context, Found, Subject};
+
+pub(super) struct View<'c, 'a> {
+    pub(super) context: &'c Context<'a>,
+    pub(super) network: &'c Network,
+    pub(super) engine: Engine<'c>,
+    objects: HashMap<(SourceId, Span), usize>,
+}
+
+impl<'c, 'a> View<'c, 'a> {
+    pub(super) fn new(context: &'c Context<'a>) -> Self {
+        let key = |object: &Object<'a>| (object.document().source, object.root.span());
+        Self {
+            context,
+            network: context.network(),
+            engine: Engine::new(context.network()),
+            objects: context.objects.iter().enumerate().map(|(at, object)| (key(object), at)).collect(),
+        }
+    }
+
+    /// The object that something was read from.
+    pub(super) fn object(&self, origin: Origin) -> Option<&'c Object<'a>> {
+        self.objects.get(&origin?).map(|&at| &self.context.objects[at])
+    }
+
+    /// Subject and place of a finding about a pod.
+    pub(super) fn pod(&self, pod: usize) -> Option<(Subject<'a>, Node<'a>)> {
+        let object = self.object(self.network.pods.get(pod)?.origin)?;
+        let subject = Subject::object(object).with_template(self.context.template_metadata(object));
+        Some((subject, name_of(object)))
+    }
+
+    /// NetworkPolicies with their objects.
+    pub(super) fn policies(&self) -> impl Iterator<Item = (usize, &'c Policy, &'c Object<'a>)> + '_ {
+        let policies = self.network.policies.iter().enumerate();
+        policies.filter_map(|(at, policy)| Some((at, policy, self.object(policy.origin)?)))
+    }
+
+    /// A finding that rests on something not being there: outside a full view it may stand elsewhere.
+    pub(super) fn absence(&self, found: Found<'a>) -> Found<'a> {
+        if self.context.is_full() { found } else { found.severity(Severity::Info) }
+    }
+
+    /// Subject and place of a finding about a namespace: its object, or the first that lies in it.
+    pub(super) fn namespace(&self, name: &'c str) -> Option<(Subject<'a>, Node<'a>)> {
+        let context = self.context;
+        if let Some(object) = context.objects_of("Namespace").find(|object| object.name == name) {
+            return Some((Subject::object(object), name_of(object)));
+        }
+        let own = |object: &&&Object<'a>| object.namespace.unwrap_or("") == name;
+        let workload =
+            context.workloads.iter().map(|workload| &workload.object).find(|object| own(&object))?;
+        let subject = Subject {
+            api_version: "v1",
+            kind: "Namespace",
+            namespace: None,
+            name: workload.namespace.unwrap_or(""),
+            ..Subject::object(workload)
+        };
+        Some((subject, name_of(workload)))
+    }
+}
+
+/// Where to point for an object as a whole.
+pub(super) fn name_of<'a>(object: &Object<'a>) -> Node<'a> {
+    object.root.at("metadata.name").unwrap_or(object.root)
+}
+
+/// A namespace in a sentence.
+pub(super) fn shown(namespace: &str) -> String {
+    if namespace.is_empty() { "that is not named".to_owned() } else { format!("`{namespace}`") }
+}
