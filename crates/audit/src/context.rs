@@ -30,6 +30,7 @@ pub struct Context<'a> {
     by_kind: HashMap<&'a str, Vec<usize>>,
     rbac: OnceLock<nightlatch_rbac::Authorizer>,
     network: OnceLock<nightlatch_netpol::Network>,
+    ways: OnceLock<crate::checks::exposure::way::Ways<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -51,6 +52,7 @@ impl<'a> Context<'a> {
             by_kind,
             rbac: OnceLock::new(),
             network: OnceLock::new(),
+            ways: OnceLock::new(),
         }
     }
 
@@ -94,6 +96,11 @@ impl<'a> Context<'a> {
     /// Pods, policies, Services and ways in: who can reach whom is asked of an engine made of it.
     pub fn network(&self) -> &nightlatch_netpol::Network {
         self.network.get_or_init(|| nightlatch_netpol::Network::read(self.corpus))
+    }
+
+    /// The ways from outside to workloads, with their places.
+    pub(crate) fn ways(&self) -> &crate::checks::exposure::way::Ways<'a> {
+        self.ways.get_or_init(|| crate::checks::exposure::way::Ways::new(self))
     }
 
     /// The documents of a sort.

@@ -28,10 +28,10 @@ pub fn audit(corpus: &Corpus, settings: &Settings) -> AuditReport {
 }
 
 /// The same, over a context that was made already (its engines are made once).
-pub fn audit_context(context: &Context<'_>) -> AuditReport {
+pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
     let settings = context.settings;
     let selected = settings.selected();
-    let mut sinks: Vec<Sink<'_>> = selected.iter().map(|rule| run(rule, context)).collect();
+    let mut sinks: Vec<Sink<'a>> = selected.iter().map(|rule| run(rule, context)).collect();
     hide(&selected, &mut sinks);
     let mut exemptions = Exemptions::new(context);
     let mut report = AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
@@ -161,7 +161,7 @@ fn finding(
     rule: &Rule,
     found: &Found<'_>,
     context: &Context<'_>,
-    exemptions: &mut Exemptions<'_>,
+    exemptions: &mut Exemptions<'_, '_>,
 ) -> AuditFinding {
     let configured = context.settings.severity_of(rule);
     let severity = match found.severity {
@@ -204,8 +204,8 @@ fn finding(
 }
 
 /// Everything that exempts, and what of it was needed.
-struct Exemptions<'a> {
-    context: &'a Context<'a>,
+struct Exemptions<'c, 'a> {
+    context: &'c Context<'a>,
     comments: Vec<CommentExempt>,
     /// Comments by source and the line they cover.
     by_line: HashMap<(u32, u32), Vec<usize>>,
@@ -217,8 +217,8 @@ struct Exemptions<'a> {
     expired_config: BTreeMap<u32, String>,
 }
 
-impl<'a> Exemptions<'a> {
-    fn new(context: &'a Context<'a>) -> Self {
+impl<'c, 'a> Exemptions<'c, 'a> {
+    fn new(context: &'c Context<'a>) -> Self {
         let comments = suppress::comments(context.corpus);
         let mut by_line: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
         for (index, comment) in comments.iter().enumerate() {

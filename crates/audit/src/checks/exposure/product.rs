@@ -100,7 +100,8 @@ pub(crate) fn admin_port(port: u16) -> Option<AdminPort> {
 /// The ports of data services, without those that many other things listen on.
 pub(crate) fn data_ports() -> impl Iterator<Item = u16> {
     let data = PRODUCTS.iter().filter(|product| product.sort == Sort::Data);
-    data.flat_map(|product| product.ports.iter().copied()).filter(|port| admin_port(*port).is_none_or(|row| row.alone))
+    data.flat_map(|product| product.ports.iter().copied())
+        .filter(|port| admin_port(*port).is_none_or(|row| row.alone))
 }
 
 /// The repository of an image reference: no tag, no digest.
@@ -125,11 +126,13 @@ pub(crate) fn of_image(image: &str) -> Option<&'static Product> {
     let repository = repository(image);
     let last = repository.rsplit('/').next().unwrap_or(repository);
     let fits = |pattern: &&str| {
-        repository == *pattern || repository.strip_suffix(*pattern).is_some_and(|before| before.ends_with('/'))
+        repository == *pattern
+            || repository.strip_suffix(*pattern).is_some_and(|before| before.ends_with('/'))
     };
     let candidates = BY_IMAGE.get(last)?;
     // The longest pattern: `hashicorp/vault` before `vault`.
-    let best = |product: &&&Product| product.images.iter().copied().filter(fits).map(str::len).max().unwrap_or(0);
+    let best =
+        |product: &&&Product| product.images.iter().copied().filter(fits).map(str::len).max().unwrap_or(0);
     candidates.iter().filter(|product| best(product) > 0).max_by_key(best).copied()
 }
 
