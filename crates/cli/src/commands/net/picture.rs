@@ -1,0 +1,268 @@
+//! What a drawn matrix shows: workloads, or where there are too many namespaces, and what each pair may exchange.
+
+use std::collections::BTreeMap;
+
+use nightlatch_netpol::{AddressSet, Certainty, Direction, Engine, PortSet};
+
+/// Workloads drawn one by one; of more, namespaces are.
+pub(crate) const WORKLOADS_MAX: usize = 60;
+/// Rows of a picture; more are put together as the last.
+pub(crate) const ROWS_MAX: usize = 120;
+
+/// One row and column.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// What it is called.
+    pub(crate) label: String,
+    /// The namespace it belongs to; of the Internet nothing.
+    pub(crate) group: Option<usize>,
+    /// Its pods; of the Internet none.
+    pub(crate) pods: Vec<usize>,
+}
+
+/// What one item reaches of another, counted in pairs of workloads.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Cell {
+    /// Pairs there are.
+    pub(crate) pairs: u32,
+    /// Pairs that connect on every port.
+    pub(crate) all: u32,
+    /// Pairs that connect on some ports.
+    pub(crate) some: u32,
+    /// Pairs of which it depends.
+    pub(crate) depends: u32,
+    /// Pairs that policies concern which are not evaluated.
+    pub(crate) unknown: u32,
+    /// Sets of ports that occur, the most frequent first.
+    pub(crate) ports: Vec<String>,
+}
+
+/// How a cell is drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Look {
+    /// The same workload, alone.
+    Itself,
+    None,
+    Some,
+    All,
+    Depends,
+    Unknown,
+}
+
+impl Cell {
+    /// The strongest thing there is to say of it.
+    pub(crate) fn look(&self) -> Look {
+        match self {
+            Self { pairs: 0, .. } => Look::Itself,
+            Self { unknown, .. } if *unknown > 0 => Look::Unknown,
+            Self { all, pairs, .. } if all == pairs => Look::All,
+            Self { all, some, .. } if all + some > 0 => Look::Some,
+            Self { depends, .. } if *depends > 0 => Look::Depends,
+            _ => Look::None,
+        }
+    }
+
+    /// The share of pairs that connect, in percent.
+    pub(crate) fn percent(&self) -> u32 {
+        (self.all + self.some) * 100 / self.pairs.max(1)
+    }
+
+    /// What it says, without the names of its ends.
+    pub(crate) fn text(&self) -> String {
+        let ports = match self.ports.as_slice() {
+            [] => String::new(),
+            [one] => format!(" on {}", shown(one)),
+            [one, rest @ ..] => format!(" on {} and {} other sets of ports", shown(one), rest.len()),
+        };
+        match self.look() {
+            Look::Itself => "the same workload".to_owned(),
+            Look::Unknown => "unknown: policies of a network plugin".to_owned(),
+            Look::None => "nothing allowed".to_owned(),
+            Look::Depends => format!("depends{ports}"),
+            Look::All | Look::Some if self.pairs == 1 => format!("allowed{ports}"),
+            Look::All | Look::Some => {
+                format!("{} of {} pairs allowed{ports}", self.all + self.some, self.pairs)
+            }
+        }
+    }
+}
+
+fn shown(ports: &str) -> &str {
+    if ports == "all" { "every port" } else { ports }
+}
+
+/// The whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    /// Rows and columns, the Internet first.
+    pub(crate) items: Vec<Item>,
+    /// Names of the groups.
+    pub(crate) groups: Vec<String>,
+    /// Row by row: what item `row` reaches of item `column`.
+    pub(crate) cells: Vec<Cell>,
+    /// Rows are namespaces, not workloads.
+    pub(crate) collapsed: bool,
+}
+
+impl Picture {
+    /// Draws up what every workload reaches, on `wanted` ports.
+    pub(crate) fn new(engine: &Engine<'_>, wanted: &PortSet, workloads_max: usize) -> Self {
+        let network = engine.network();
+        let mut by_namespace: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, pod) in network.pods.iter().enumerate() {
+            by_namespace.entry(&pod.namespace).or_default().push(at);
+        }
+        let groups: Vec<String> = by_namespace.keys().map(|name| named(name)).collect();
+        let collapsed = network.pods.len() > workloads_max;
+        let mut items = vec![Item { label: "internet".to_owned(), group: None, pods: Vec::new() }];
+        for (group, (name, mut pods)) in by_namespace.into_iter().enumerate() {
+            if collapsed {
+                items.push(Item {
+                    label: format!("{} ({})", named(name), pods.len()),
+                    group: Some(group),
+                    pods,
+                });
+                continue;
+            }
+            pods.sort_by(|&a, &b| network.pods[a].name.cmp(&network.pods[b].name));
+            let item =
+                |pod: usize| Item { label: network.pods[pod].name.to_string(), group: Some(group), pods: vec![pod] };
+            items.extend(pods.into_iter().map(item));
+        }
+        if items.len() > ROWS_MAX {
+            let rest = items.split_off(ROWS_MAX - 1);
+            let pods = rest.iter().flat_map(|item| item.pods.clone()).collect();
+            items.push(Item { label: format!("{} more namespaces", rest.len()), group: None, pods });
+        }
+        let mut picture =
+            Self { cells: vec![Cell::default(); items.len() * items.len()], items, groups, collapsed };
+        picture.count(engine, wanted);
+        picture
+    }
+
+    /// What one item reaches of another.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> &Cell {
+        &self.cells[row * self.items.len() + column]
+    }
+
+    /// The full name of an item.
+    pub(crate) fn name(&self, item: usize) -> String {
+        let item = &self.items[item];
+        match item.group.filter(|_| !self.collapsed).and_then(|group| self.groups.get(group)) {
+            Some(group) => format!("{group}/{}", item.label),
+            None => item.label.clone(),
+        }
+    }
+
+    fn count(&mut self, engine: &Engine<'_>, wanted: &PortSet) {
+        let classes = engine.classes();
+        let foreign: Vec<bool> =
+            (0..engine.network().pods.len()).map(|pod| !engine.foreign(pod).is_empty()).collect();
+        // Of each class, how many pods each item has, foreign ones apart.
+        let mut weights: Vec<BTreeMap<usize, (u32, u32)>> = vec![BTreeMap::new(); classes];
+        for (at, item) in self.items.iter().enumerate() {
+            for &pod in &item.pods {
+                let weight = weights[engine.class_of(pod) as usize].entry(at).or_default();
+                if foreign[pod] { weight.1 += 1 } else { weight.0 += 1 }
+            }
+        }
+        let n = self.items.len();
+        let mut seen: Vec<BTreeMap<PortSet, u32>> = vec![BTreeMap::new(); n * n];
+        let (mut sure, mut possible) = (engine.rows(Certainty::Sure), engine.rows(Certainty::Possible));
+        let doubts = engine.has_doubts();
+        for source in 0..classes as u32 {
+            let mut ports: Vec<(PortSet, PortSet)> = vec![Default::default(); classes];
+            let row = sure.row(source);
+            for (number, targets) in &row.groups {
+                let set = sure.ports(*number).intersection(wanted);
+                targets.iter().for_each(|target| ports[target as usize].0 = set.clone());
+            }
+            if doubts {
+                let row = possible.row(source);
+                for (number, targets) in &row.groups {
+                    let set = possible.ports(*number).intersection(wanted);
+                    targets.iter().for_each(|target| ports[target as usize].1 = set.clone());
+                }
+            }
+            for (target, (sure, possible)) in ports.iter().enumerate() {
+                for (&from, &(plain_from, foreign_from)) in &weights[source as usize] {
+                    for (&to, &(plain_to, foreign_to)) in &weights[target] {
+                        let plain = plain_from * plain_to;
+                        // A workload is not a pair with itself.
+                        let own = if from == to && source as usize == target { plain_from } else { 0 };
+                        let own_foreign =
+                            if from == to && source as usize == target { foreign_from } else { 0 };
+                        let all = (plain_from + foreign_from) * (plain_to + foreign_to) - own - own_foreign;
+                        let cell = &mut self.cells[from * n + to];
+                        cell.pairs += all;
+                        cell.unknown += all - (plain - own);
+                        add(cell, &mut seen[from * n + to], plain - own, sure, possible, wanted);
+                    }
+                }
+            }
+        }
+        self.internet(engine, wanted, &weights, &mut seen);
+        for (cell, ports) in self.cells.iter_mut().zip(seen) {
+            let mut ports: Vec<(PortSet, u32)> = ports.into_iter().collect();
+            ports.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            cell.ports = ports.into_iter().map(|(ports, _)| ports.to_string()).collect();
+        }
+    }
+
+    fn internet(
+        &mut self,
+        engine: &Engine<'_>,
+        wanted: &PortSet,
+        weights: &[BTreeMap<usize, (u32, u32)>],
+        seen: &mut [BTreeMap<PortSet, u32>],
+    ) {
+        let n = self.items.len();
+        let internet = AddressSet::internet();
+        for (class, weights) in weights.iter().enumerate() {
+            let Some(pod) = engine.pods_of(class as u32).next() else { continue };
+            for direction in Direction::ALL {
+                let ports = |certainty| {
+                    let regions = engine.outside(pod, direction, certainty, &internet);
+                    let all = regions.iter().fold(PortSet::empty(), |all, region| all.union(&region.ports));
+                    all.intersection(wanted)
+                };
+                let (sure, possible) = (ports(Certainty::Sure), ports(Certainty::Possible));
+                for (&item, &(plain, foreign)) in weights {
+                    let at = if direction == Direction::Ingress { item } else { item * n };
+                    let cell = &mut self.cells[at];
+                    cell.pairs += plain + foreign;
+                    cell.unknown += foreign;
+                    add(cell, &mut seen[at], plain, &sure, &possible, wanted);
+                }
+            }
+        }
+    }
+}
+
+fn add(
+    cell: &mut Cell,
+    seen: &mut BTreeMap<PortSet, u32>,
+    count: u32,
+    sure: &PortSet,
+    possible: &PortSet,
+    wanted: &PortSet,
+) {
+    if count == 0 {
+        return;
+    }
+    if sure == wanted {
+        cell.all += count;
+    } else if !sure.is_empty() {
+        cell.some += count;
+    } else if !possible.is_empty() {
+        cell.depends += count;
+    }
+    let ports = if sure.is_empty() { possible } else { sure };
+    if !ports.is_empty() {
+        *seen.entry(ports.clone()).or_default() += count;
+    }
+}
+
+fn named(namespace: &str) -> String {
+    if namespace.is_empty() { "(no namespace)".to_owned() } else { namespace.to_owned() }
+}
