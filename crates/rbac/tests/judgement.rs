@@ -1,0 +1,234 @@
+//! Chains, differences and suggestions, on manifests as people write them.
+
+use std::collections::BTreeSet;
+
+use nightlatch_manifest::{Corpus, Input, View};
+use nightlatch_rbac::{
+    Attributes, Authorizer, Subject, SuggestOptions, Suggestion, User, Vertex, diff, risk::show_rule,
+};
+
+fn corpus(text: &str) -> Corpus {
+    let mut corpus = Corpus::read([Input { name: "t.yaml".into(), bytes: text.into() }]);
+    assert!(corpus.diagnostics.is_empty(), "{:?}", corpus.diagnostics);
+    corpus.view = View::Full;
+    corpus
+}
+
+/// A role of one rule and who holds it; `scope` is a namespace or nothing.
+fn grant(name: &str, rule: &str, scope: &str, subject: &str) -> String {
+    let (kind, place) = match scope {
+        "" => ("ClusterRoleBinding", String::new()),
+        namespace => ("RoleBinding", format!(", namespace: {namespace}")),
+    };
+    let rbac = "apiVersion: rbac.authorization.k8s.io/v1";
+    format!(
+        "---\n{rbac}\nkind: ClusterRole\nmetadata: {{name: {name}}}\nrules: [{{{rule}}}]\n---\n{rbac}\nkind: {kind}\n\
+         metadata: {{name: {name}{place}}}\nroleRef: {{kind: ClusterRole, name: {name}}}\nsubjects: [{{{subject}}}]\n"
+    )
+}
+
+const ADMIN: &str = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: root}\n\
+    roleRef: {kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, namespace: ops, name: deployer}]\n";
+const JANE: &str = "kind: User, name: jane";
+
+#[test]
+fn chains_lead_to_the_cluster_where_there_is_one() {
+    let check = |steps: Option<usize>, scope: &str, rule: &str, more: &str| {
+        let text = ADMIN.to_owned() + &grant("own", rule, scope, JANE) + more;
+        let authorizer = Authorizer::new(&corpus(&text));
+        let chain = authorizer.escalation().chain(&Subject::user("jane"));
+        assert_eq!(chain.as_ref().map(Vec::len), steps, "{rule} in `{scope}`: {chain:#?}");
+        if let Some(last) = chain.and_then(|chain| chain.into_iter().last()) {
+            assert_eq!(last.to, Vertex::ClusterAdmin);
+        }
+    };
+    let core = |what: &str, verbs: &str| format!("apiGroups: [''], resources: ['{what}'], verbs: [{verbs}]");
+    let rbac = |what: &str, verbs: &str| {
+        format!("apiGroups: [rbac.authorization.k8s.io], resources: [{what}], verbs: [{verbs}]")
+    };
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: ops}\nspec: {serviceAccountName: deployer, containers: [{name: c, image: i}]}\n";
+    let open = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: web}\n";
+    let closed = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: web, labels: {pod-security.kubernetes.io/enforce: baseline}}\n";
+    check(Some(1), "", "apiGroups: ['*'], resources: ['*'], verbs: ['*']", "");
+    check(None, "web", "apiGroups: ['*'], resources: ['*'], verbs: ['*']", "");
+    check(Some(4), "ops", "apiGroups: ['*'], resources: ['*'], verbs: ['*']", "");
+    check(Some(3), "ops", &core("serviceaccounts/token", "create"), "");
+    check(None, "web", &core("serviceaccounts/token", "create"), "");
+    check(
+        Some(2),
+        "ops",
+        "apiGroups: [''], resources: [serviceaccounts/token], verbs: [create], resourceNames: [deployer]",
+        "",
+    );
+    check(
+        None,
+        "ops",
+        "apiGroups: [''], resources: [serviceaccounts/token], verbs: [create], resourceNames: [other]",
+        "",
+    );
+    check(None, "ops", "apiGroups: [''], resources: [pods], verbs: [create], resourceNames: [one]", "");
+    check(Some(3), "ops", &core("pods", "create"), "");
+    check(Some(3), "ops", &core("pods/exec", "create"), pod);
+    check(None, "ops", &core("pods/exec", "create"), "");
+    check(None, "ops", &core("pods/*", "create"), pod);
+    check(Some(4), "", &core("nodes/proxy", "get"), pod);
+    check(None, "ops", &core("nodes/proxy", "get"), pod);
+    check(Some(5), "web", &core("pods", "create"), &(pod.to_owned() + open));
+    check(None, "web", &core("pods", "create"), &(pod.to_owned() + closed));
+    check(Some(1), "", &rbac("clusterroles", "escalate, update"), "");
+    check(None, "", &rbac("clusterroles", "escalate"), "");
+    check(Some(1), "", &rbac("clusterroles, clusterrolebindings", "bind, create"), "");
+    check(None, "", &rbac("clusterrolebindings", "create"), "");
+    check(Some(3), "", &core("users', 'groups", "impersonate"), "");
+    check(None, "", &core("groups", "impersonate"), "");
+    check(
+        Some(2),
+        "",
+        "apiGroups: [''], resources: [users], verbs: [impersonate], resourceNames: ['system:serviceaccount:ops:deployer']",
+        "",
+    );
+    check(Some(3), "ops", &core("secrets", "create, list"), "");
+    check(None, "ops", &core("secrets", "list"), "");
+    let token = "---\napiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata: {name: t, namespace: ops, annotations: {kubernetes.io/service-account.name: deployer}}\n";
+    check(Some(2), "ops", &core("secrets", "list"), token);
+    check(Some(3), "ops", "apiGroups: [argoproj.io], resources: [workflows], verbs: [create]", "");
+    let aws = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: aws-auth, namespace: kube-system}\n";
+    check(Some(1), "kube-system", &core("configmaps", "patch"), aws);
+    check(None, "kube-system", &core("configmaps", "patch"), "");
+}
+
+#[test]
+fn a_fresh_cluster_has_no_findings() {
+    for minor in [20, 24, 28, 32, 36] {
+        let mut policy = nightlatch_rbac::Policy::default();
+        policy.assume_shipped(minor);
+        // As a dump holds them: with places, and no longer only assumed.
+        let at = nightlatch_rbac::Anchor {
+            object: 0,
+            source: nightlatch_manifest::SourceId(0),
+            node: nightlatch_manifest::NodeId(0),
+            span: nightlatch_manifest::Span::default(),
+        };
+        for role in &mut policy.roles {
+            role.origin = nightlatch_rbac::Origin::Input;
+            role.at = Some(at);
+        }
+        for binding in &mut policy.bindings {
+            binding.origin = nightlatch_rbac::Origin::Input;
+            binding.at = Some(at);
+        }
+        let authorizer = Authorizer::from_policy(policy);
+        let assessment = authorizer.assessment();
+        assert!(assessment.risks.is_empty(), "1.{minor}: {:#?}", assessment.risks);
+        assert!(assessment.looked_at.values().sum::<u32>() > 100);
+    }
+}
+
+#[test]
+fn a_difference_is_one_of_rights_and_not_of_text() {
+    let pods = "apiGroups: [''], resources: [pods], verbs: [get, list]";
+    let check = |old: &str, new: &str, expected: &[&str]| {
+        let (old, new) = (Authorizer::new(&corpus(old)), Authorizer::new(&corpus(new)));
+        let mut lines = Vec::new();
+        for change in diff(&old, &new) {
+            let scope = change.namespace.unwrap_or_else(|| "*".to_owned());
+            let line = |sign: char, rule| {
+                format!("{sign} {} {scope}: {}", change.subject.describe(), show_rule(rule))
+            };
+            lines.extend(change.gained.iter().map(|rule| line('+', rule)));
+            lines.extend(change.lost.iter().map(|rule| line('-', rule)));
+        }
+        assert_eq!(lines, expected);
+    };
+    let old = grant("a", pods, "web", JANE);
+    check(&old, &old, &[]);
+    check(
+        &old,
+        &grant("renamed", "apiGroups: [''], resources: [pods], verbs: [list, get]", "web", JANE),
+        &[],
+    );
+    check(
+        &old,
+        &grant("a", "apiGroups: ['', apps], resources: [pods], verbs: [get, watch]", "web", JANE),
+        &[
+            "+ User jane web: get, watch on pods (apps)",
+            "+ User jane web: watch on pods (core)",
+            "- User jane web: list on pods (core)",
+        ],
+    );
+    // The same for the whole cluster is more, and nothing is lost.
+    check(&old, &grant("a", pods, "", JANE), &["+ User jane *: get, list on pods (core)"]);
+    check(&grant("a", pods, "", JANE), &old, &["- User jane *: get, list on pods (core)"]);
+    check(&old, "{}", &["- User jane web: get, list on pods (core)"]);
+}
+
+fn event(user: &str, verb: &str, reference: &str, more: &str) -> String {
+    format!(
+        r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete","verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{{reference}}}{more}}}"#
+    )
+}
+
+#[test]
+fn a_suggestion_allows_what_was_seen_and_no_more() {
+    let account = "system:serviceaccount:web:api";
+    let refused = r#","annotations":{"authorization.k8s.io/decision":"forbid"}"#;
+    let log = [
+        event(account, "get", r#""resource":"secrets","namespace":"web","name":"db""#, ""),
+        event(account, "create", r#""resource":"pods","subresource":"exec","namespace":"web","name":"p""#, ""),
+        event(account, "list", r#""resource":"deployments","apiGroup":"apps""#, ""),
+        event(account, "delete", r#""resource":"secrets","namespace":"web","name":"db""#, refused),
+        event("o\\\"dd: user\\u001b", "create", r#""resource":"pods","namespace":"web","name":"new""#, ""),
+        r#"{"kind":"Event","stage":"ResponseComplete","verb":"get","user":{"username":"jane"},"requestURI":"/metrics?x=1"}"#.to_owned(),
+        r#"{"kind":"Event","stage":"ResponseComplete","verb":"get","user":{"username":"jane"},"impersonatedUser":{"username":"max","groups":["dev","system:authenticated"]},"objectRef":{"resource":"pods","namespace":"db","name":"p"}}"#.to_owned(),
+        r#"{"kind":"EventList","items":[{"kind":"Event","stage":"ResponseComplete","verb":"watch","user":{"username":"jane"},"objectRef":{"resource":"nodes"}}]}"#.to_owned(),
+        String::new(),
+    ];
+    let mut suggestion = Suggestion::new(SuggestOptions::default(), None);
+    for line in &log {
+        suggestion.line(line.as_bytes()).expect("an event");
+    }
+    for bad in ["{", "[]", r#"{"kind":"Pod"}"#, "\u{feff}x", &"[".repeat(10_000)] {
+        assert!(suggestion.line(bad.as_bytes()).is_err(), "{bad:.20}");
+    }
+    assert_eq!((suggestion.events(), suggestion.skipped()), (8, 1));
+    let yaml = suggestion.yaml();
+    assert!(!yaml.contains('\u{1b}'), "{yaml}");
+    let authorizer = Authorizer::new(&corpus(&yaml));
+    let check = |expected: bool, user: &str, asked: Attributes<'_>| {
+        assert_eq!(
+            authorizer.authorize(&User::real(user), &asked).is_allowed(),
+            expected,
+            "{user} {asked:?}\n{yaml}"
+        );
+    };
+    check(true, account, Attributes::resource("get", "", "secrets", "web").named("db"));
+    check(false, account, Attributes::resource("get", "", "secrets", "web").named("other"));
+    check(false, account, Attributes::resource("delete", "", "secrets", "web").named("db"));
+    check(true, account, Attributes::resource("create", "", "pods/exec", "web").named("p"));
+    check(false, account, Attributes::resource("create", "", "pods", "web"));
+    check(true, account, Attributes::resource("list", "apps", "deployments", ""));
+    check(false, account, Attributes::resource("list", "", "deployments", ""));
+    check(true, "jane", Attributes::path("get", "/metrics"));
+    check(true, "jane", Attributes::resource("watch", "", "nodes", ""));
+    check(true, "jane", Attributes::resource("impersonate", "", "users", "").named("max"));
+    check(true, "jane", Attributes::resource("impersonate", "", "groups", "").named("dev"));
+    check(false, "jane", Attributes::resource("get", "", "pods", "db").named("p"));
+    check(true, "max", Attributes::resource("get", "", "pods", "db").named("p"));
+    check(true, "o\"dd: user\u{1b}", Attributes::resource("create", "", "pods", "web"));
+}
+
+#[test]
+fn a_suggestion_is_for_whom_was_asked_and_generalises_many_names() {
+    let only = BTreeSet::from(["jane".to_owned()]);
+    let mut suggestion = Suggestion::new(SuggestOptions { names_max: 2, denied: false }, Some(only));
+    for name in ["a", "b", "c"] {
+        let reference = format!(r#""resource":"pods","namespace":"web","name":"{name}""#);
+        for user in ["jane", "max"] {
+            suggestion.line(event(user, "get", &reference, "").as_bytes()).expect("an event");
+        }
+    }
+    let roles = suggestion.roles();
+    assert_eq!(roles.len(), 1);
+    let rules = &roles[0].1["web"];
+    assert!(rules.len() == 1 && rules[0].names.is_empty(), "{rules:?}");
+}
