@@ -3,7 +3,7 @@
 use nightlatch_manifest::{Corpus, Document, Format, Kind};
 
 use super::{
-    aws, azure,
+    aws, azure, cloudformation,
     cluster::{self, Cluster},
     gcp,
     model::Firewall,
@@ -49,6 +49,7 @@ impl<'a> Estate<'a> {
         self.firewalls.extend(aws::from_answer(document));
         self.firewalls.extend(gcp::from_answer(document));
         self.firewalls.extend(azure::from_answer(document));
+        self.firewalls.extend(cloudformation::from_template(document));
         self.clusters.extend(cluster::from_answer(document));
         self.answers.push(document);
     }

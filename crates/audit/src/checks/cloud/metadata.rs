@@ -4,10 +4,17 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::Node;
 
 use super::{
+    cloudformation,
     cluster::{Cluster, Judged, Provider},
     fields::{Fields, Seen},
 };
 use crate::{Context, Found, Sink, Subject};
+
+/// Fields for tokens, hop limit and the endpoint itself.
+const ANSWER: [&str; 3] =
+    ["MetadataOptions.HttpTokens", "MetadataOptions.HttpPutResponseHopLimit", "MetadataOptions.HttpEndpoint"];
+const PLAN: [&str; 3] =
+    ["metadata_options.http_tokens", "metadata_options.http_put_response_hop_limit", "metadata_options.http_endpoint"];
 
 /// Launch templates of AWS that do not require version 2, or let its answers hop into containers; node pools of Google
 /// Cloud whose pods reach the metadata of the node.
@@ -19,24 +26,21 @@ pub(super) fn open<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let name =
                 ["LaunchTemplateName", "LaunchTemplateId"].into_iter().find_map(|key| version.get(key));
             let subject = Subject::other(version, "LaunchTemplate", name.map_or("", Node::text));
-            let names = [
-                "MetadataOptions.HttpTokens",
-                "MetadataOptions.HttpPutResponseHopLimit",
-                "MetadataOptions.HttpEndpoint",
-            ];
-            template(subject, &Fields::of_answer(data), names).tell(sink);
+            template(subject, &Fields::of_answer(data), ANSWER).tell(sink);
         }
+    }
+    for resource in context.cloud.answers.iter().flat_map(|document| cloudformation::resources(document)) {
+        let Some(data) = resource.properties.get("LaunchTemplateData").filter(|_| resource.kind == "AWS::EC2::LaunchTemplate") else {
+            continue;
+        };
+        let subject = Subject::other(resource.properties, "LaunchTemplate", resource.name.text());
+        template(subject, &Fields::of_answer(data), ANSWER).tell(sink);
     }
     for resource in context.cloud.resources() {
         if matches!(resource.kind, "aws_launch_template" | "aws_launch_configuration" | "aws_instance") {
             let kind = if resource.kind == "aws_instance" { "Instance" } else { "LaunchTemplate" };
             let subject = Subject::other(resource.root, kind, resource.address);
-            let names = [
-                "metadata_options.http_tokens",
-                "metadata_options.http_put_response_hop_limit",
-                "metadata_options.http_endpoint",
-            ];
-            template(subject, &resource.fields, names).tell(sink);
+            template(subject, &resource.fields, PLAN).tell(sink);
         }
     }
     for cluster in context.cloud.clusters.iter().filter(|cluster| cluster.provider == Provider::Gke) {

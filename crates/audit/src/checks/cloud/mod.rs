@@ -3,6 +3,7 @@
 mod acl;
 mod aws;
 mod azure;
+mod cloudformation;
 mod cluster;
 mod data_ports;
 mod default_network;

@@ -68,6 +68,9 @@ pub(super) fn without_tls<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             if listener.is_loopback {
                 found = found.severity(Severity::High);
             }
+            if daemon.file.is_none() {
+                found = found.related("daemon.json is not part of the input; it may set tlsverify", None);
+            }
             if matches!(daemon.get("hosts"), super::daemon::Setting::Twice(_)) {
                 found = found.related(TWICE, None);
             }
