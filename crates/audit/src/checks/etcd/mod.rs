@@ -40,7 +40,8 @@ fn server_tls_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some(Reach::Unknown) => Verdict::Unknown(FILLED_IN),
             Some(Reach::Network) if etcd.is_true("auto-tls") => Verdict::Holds,
             Some(Reach::Network) => {
-                etcd.finding("cert-file", "clients are served on the network without certificate and key", None).into()
+                let name = etcd.absent(["cert-file", "key-file"]);
+                etcd.finding(name, "clients are served on the network without certificate and key", None).into()
             }
         }
     });
@@ -102,7 +103,8 @@ fn peer_tls_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         if etcd.has_both(["peer-cert-file", "peer-key-file"]) || etcd.is_true("peer-auto-tls") {
             return Verdict::Holds;
         }
-        peer(etcd, || etcd.finding("peer-cert-file", "members talk without certificate and key", None))
+        let name = etcd.absent(["peer-cert-file", "peer-key-file"]);
+        peer(etcd, || etcd.finding(name, "members talk without certificate and key", None))
     });
 }
 

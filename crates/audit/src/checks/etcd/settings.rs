@@ -69,6 +69,12 @@ impl<'a> Etcd<'_, 'a> {
         names.iter().all(|name| self.get(name).is_some())
     }
 
+    /// The first of two that is not set.
+    pub(super) fn absent<'n>(&self, names: [&'n str; 2]) -> &'n str {
+        let [first, second] = names;
+        if self.get(first).is_none() { first } else { second }
+    }
+
     /// How far the URLs of a setting reach; nothing when it is not set.
     pub(super) fn reach(&self, name: &str) -> Option<Reach> {
         let value = self.get(name)?;
