@@ -29,6 +29,7 @@ pub(crate) const NAVIGATION: [(&str, &[Place]); 4] = [
             place("/", "Overview", Role::Viewer),
             place("/search", "Search", Role::Viewer),
             place("/products", "Products", Role::Viewer),
+            place("/findings", "Findings", Role::Viewer),
         ],
     ),
     (

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod complete;
+mod findings;
 mod help;
 mod host;
 mod keys;
@@ -26,6 +27,7 @@ pub(crate) fn router() -> Router<Web> {
         .merge(search::router())
         .merge(host::router())
         .merge(products::router())
+        .merge(findings::router())
         .merge(runs::router())
         .merge(schedules::router())
         .merge(scope::router())

@@ -1,5 +1,6 @@
 //! The audit of configuration.
 
+mod book;
 mod configuration;
 mod fix;
 mod output;
@@ -95,6 +96,13 @@ pub(crate) struct Audit {
     #[arg(long, help_heading = "Output")]
     verdicts: bool,
 
+    /// Keep the findings in the data directory under NAME, to be searched and drawn beside observations
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", help_heading = "Book")]
+    store: Option<String>,
+    /// Explain what scans found open: match the newest observations of the data directory with what publishes them
+    #[arg(long, help_heading = "Book")]
+    with_scans: bool,
+
     /// Show the patches that mend what can be mended; nothing is written
     #[arg(long, help_heading = "Fix")]
     fix: bool,
@@ -130,9 +138,12 @@ impl Audit {
             flushed(|out| writeln!(out, "{}", schema()))?;
             return Ok(Exit::Clean);
         }
-        let (settings, fail_on) = configuration::settings(self)?;
+        let (mut settings, fail_on) = configuration::settings(self)?;
         if self.list_rules {
             return output::list(&settings, self.is_json(), session);
+        }
+        if self.with_scans {
+            settings.outside = book::outside(session)?;
         }
         let baseline = self.baseline.as_deref().map(configuration::baseline).transpose()?;
         if self.watch {
@@ -147,6 +158,9 @@ impl Audit {
             configuration::write_baseline(path, &Baseline::of(&report))?;
         }
         output::print(self, &report, &corpus, session)?;
+        if let Some(name) = &self.store {
+            book::store(name, &self.corpus, &report, session)?;
+        }
         if mended > 0 && session.chatty() {
             say(format_args!(
                 "note: {mended} findings of the baseline are mended; --write-baseline makes a shorter one"

@@ -104,12 +104,24 @@ impl CorpusArgs {
                 .hint("name a folder with YAML, JSON or TOML files, or - for standard input"));
         }
         let limits = Limits { bytes_max: options.bytes_max as usize, ..Limits::default() };
-        let mut corpus = Corpus::read(inputs, &limits);
+        let mut corpus = Corpus::read_within(inputs, &limits);
         corpus.diagnostics.splice(0..0, diagnostics);
         corpus.view = if complete { View::Full } else { View::Partial };
         corpus.namespace = if self.is_live() { None } else { self.namespace.clone() };
         corpus.kubernetes = kubernetes;
         Ok(corpus)
+    }
+
+    /// What was audited, in a few words.
+    pub(crate) fn shown(&self) -> String {
+        match (&self.context, self.is_live(), self.paths.as_slice()) {
+            (Some(context), ..) => format!("cluster:{context}"),
+            (None, true, []) => "cluster".to_owned(),
+            (_, _, []) => std::env::current_dir().map_or(".".to_owned(), |here| here.display().to_string()),
+            (_, _, paths) => {
+                paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+            }
+        }
     }
 
     fn is_live(&self) -> bool {

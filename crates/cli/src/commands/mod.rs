@@ -9,11 +9,13 @@ mod count;
 mod demo;
 mod enrich;
 mod export;
+mod findings;
 mod fingerprint;
 mod host;
 mod import;
 mod key;
 mod man;
+mod net;
 mod question;
 mod rbac;
 mod reference;
@@ -58,7 +60,9 @@ macro_rules! commands {
 commands! {
     Scan(scan),
     Audit(audit),
+    Findings(findings),
     Rbac(rbac),
+    Net(net),
     Search(search),
     Count(count),
     Stats(stats),

@@ -4,7 +4,8 @@ use askama::Template;
 use axum::{Router, extract::State, response::Response, routing::get};
 use nightlatch_alert::ChangeKind;
 use nightlatch_asset::{Exposure, Field, Severity, Timestamp};
-use nightlatch_control::{Event, EventFilter, EventState};
+use nightlatch_control::{Event, EventFilter, EventState, FindingFacet, FindingQuery};
+use nightlatch_untrusted::Text;
 
 use crate::{
     Web,
@@ -82,16 +83,18 @@ struct Page {
     map_svg: Svg,
     countries: Vec<CountryRow>,
     changes: Vec<ChangeLine>,
+    configuration: Vec<Bar>,
     change_counts: Vec<(&'static str, String)>,
 }
 
 async fn overview(State(web): State<Web>, visit: Visit) -> Result<Response, Fault> {
     let book = web.shelf.clone().book(web.app.clone(), visit.now).await.map_err(|e| visit.fault(e))?;
     let yesterday = visit.now - jiff::SignedDuration::from_hours(24);
-    let (events, counts) = web
+    let (events, counts, findings) = web
         .control(&visit, move |control| {
             let filter = EventFilter { since: Some(yesterday), ..EventFilter::default() };
-            Ok((control.events(&filter, CHANGES_MAX)?, control.event_counts(yesterday)?))
+            let findings = control.finding_facet(&FindingQuery::default(), FindingFacet::Severity, 5)?;
+            Ok((control.events(&filter, CHANGES_MAX)?, control.event_counts(yesterday)?, findings))
         })
         .await?;
     let course = web.shelf.clone().course(web.app.clone(), visit.now).await;
@@ -101,11 +104,29 @@ async fn overview(State(web): State<Web>, visit: Visit) -> Result<Response, Faul
         .filter(|event| event.state != EventState::Dropped)
         .map(|event| change_line(event, visit.now))
         .collect();
+    page.configuration = configuration(&findings);
     page.change_counts = counts
         .into_iter()
         .filter_map(|(kind, count)| Some((kind.parse::<ChangeKind>().ok()?.title(), thousands(count))))
         .collect();
     Ok(show(&page))
+}
+
+/// Findings of audits by severity.
+fn configuration(counts: &[(Text, u64)]) -> Vec<Bar> {
+    let total = counts.iter().map(|(_, count)| count).sum();
+    counts
+        .iter()
+        .map(|(word, count)| Bar {
+            name: word.raw().to_owned(),
+            href: link::with("/findings", &[("q", &format!("severity:{}", word.raw()))]),
+            count: thousands(*count),
+            svg: charts::bar(
+                &[Part { class: severity_class(word.raw().parse().unwrap_or_default()), count: *count }],
+                total,
+            ),
+        })
+        .collect()
 }
 
 /// Changes that are listed.
@@ -221,6 +242,7 @@ fn page(visit: &Visit, book: &Book, course: Option<&Course>) -> Page {
             .collect(),
         changes: Vec::new(),
         change_counts: Vec::new(),
+        configuration: Vec::new(),
     }
 }
 

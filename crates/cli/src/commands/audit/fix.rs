@@ -2,13 +2,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Write,
     path::Path,
 };
 
 use nightlatch_audit::{Settings, audit};
 use nightlatch_finding::audit::{AuditFinding, Replacement};
-use nightlatch_manifest::{Corpus, Input, Limits, diff};
+use nightlatch_manifest::{Corpus, Input, diff};
 use nightlatch_untrusted::Text;
 
 use super::{Audit, flushed};
@@ -40,7 +39,7 @@ pub(super) fn fix(
             break;
         }
         mended += count;
-        let inputs = corpus
+        let inputs: Vec<Input> = corpus
             .sources
             .iter()
             .map(|source| Input {
@@ -51,7 +50,7 @@ pub(super) fn fix(
                 },
             })
             .collect();
-        corpus = Corpus::read(inputs, &Limits::default());
+        corpus = Corpus::read(inputs);
         corpus.view = view;
         corpus.namespace = namespace.clone();
     }
