@@ -31,6 +31,7 @@ pub struct Context<'a> {
     rbac: OnceLock<nightlatch_rbac::Authorizer>,
     network: OnceLock<nightlatch_netpol::Network>,
     ways: OnceLock<crate::checks::exposure::way::Ways<'a>>,
+    routes: OnceLock<crate::checks::path::routes::Routes<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -53,6 +54,7 @@ impl<'a> Context<'a> {
             rbac: OnceLock::new(),
             network: OnceLock::new(),
             ways: OnceLock::new(),
+            routes: OnceLock::new(),
         }
     }
 
@@ -90,7 +92,11 @@ impl<'a> Context<'a> {
 
     /// Who may do what.
     pub fn rbac(&self) -> &nightlatch_rbac::Authorizer {
-        self.rbac.get_or_init(|| nightlatch_rbac::Authorizer::new(self.corpus))
+        self.rbac.get_or_init(|| {
+            let minor = u32::from(self.kubernetes().minor);
+            let options = nightlatch_rbac::Options { minor, ..nightlatch_rbac::Options::default() };
+            nightlatch_rbac::Authorizer::with(self.corpus, options)
+        })
     }
 
     /// Pods, policies, Services and ways in: who can reach whom is asked of an engine made of it.
@@ -101,6 +107,11 @@ impl<'a> Context<'a> {
     /// The ways from outside to workloads, with their places.
     pub(crate) fn ways(&self) -> &crate::checks::exposure::way::Ways<'a> {
         self.ways.get_or_init(|| crate::checks::exposure::way::Ways::new(self))
+    }
+
+    /// Ways of an attacker.
+    pub(crate) fn routes(&self) -> &crate::checks::path::routes::Routes<'a> {
+        self.routes.get_or_init(|| crate::checks::path::routes::Routes::new(self))
     }
 
     /// The documents of a sort.

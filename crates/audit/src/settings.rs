@@ -55,6 +55,8 @@ pub struct Settings {
     pub pss: KubernetesVersion,
     /// Today, for ends of exemptions and of support.
     pub today: jiff::civil::Date,
+    /// What scans saw from outside, to be explained.
+    pub outside: Vec<Outside>,
     /// Whether fixes are made into edits; costs time, so only when they are shown.
     pub with_fixes: bool,
 }
@@ -72,6 +74,7 @@ impl Settings {
             kubernetes: None,
             pss: KubernetesVersion::LATEST,
             today,
+            outside: Vec::new(),
             with_fixes: true,
         }
     }
@@ -103,6 +106,23 @@ impl Settings {
     pub fn kubernetes_or_latest(&self) -> KubernetesVersion {
         self.kubernetes.unwrap_or(KubernetesVersion::LATEST)
     }
+}
+
+/// An endpoint that a scan saw open.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// Its address.
+    pub address: std::net::IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// What it is, as the fingerprint calls it.
+    pub product: String,
+    /// How far it opens: `readable`, `controllable`.
+    pub exposure: String,
+    /// How bad the scan judged it.
+    pub severity: Severity,
+    /// When it was seen, as text.
+    pub seen: String,
 }
 
 /// One exemption of the configuration file. What is empty exempts any; `*` in a name matches anything.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use nightlatch_audit::{KubernetesVersion, Profile, Rule, Settings, audit, rules};
+use nightlatch_audit::{KubernetesVersion, Outside, Profile, Rule, Settings, audit, rules};
 use nightlatch_finding::audit::{AuditFinding, AuditReport};
 use nightlatch_manifest::{Corpus, Input, View};
 
@@ -54,9 +54,10 @@ fn run(rule: &'static Rule, path: &Path) -> Result<(), Failed> {
             "kubernetes" => settings.kubernetes = KubernetesVersion::parse(value),
             "pss" => settings.pss = KubernetesVersion::parse(value).ok_or("pss= wants a version")?,
             "profile" => settings.profile = value.parse::<Profile>().map_err(|error| error.to_string())?,
+            "outside" => settings.outside.push(outside(value)?),
             "today" => settings.today = value.parse().map_err(|_| "today= wants a day")?,
             _ => return Err(format!(
-                "a case sets view=full, namespace, kubernetes, pss, profile or today, not `{fact}={value}`"
+                "a case sets view=full, namespace, kubernetes, pss, profile, outside or today, not `{fact}={value}`"
             )
             .into()),
         }
@@ -66,6 +67,19 @@ fn run(rule: &'static Rule, path: &Path) -> Result<(), Failed> {
     corpus.namespace = namespace;
     let report = audit(&corpus, &settings);
     judge(rule, path, &case.expected, &report)
+}
+
+/// `ADDRESS:PORT`: an endpoint that a scan saw readable.
+fn outside(value: &str) -> Result<nightlatch_audit::Outside, Failed> {
+    let endpoint: std::net::SocketAddr = value.parse().map_err(|_| "outside= wants ADDRESS:PORT")?;
+    Ok(nightlatch_audit::Outside {
+        address: endpoint.ip(),
+        port: endpoint.port(),
+        product: "http".to_owned(),
+        exposure: "readable".to_owned(),
+        severity: nightlatch_finding::Severity::High,
+        seen: "2026-11-01".to_owned(),
+    })
 }
 
 fn judge(

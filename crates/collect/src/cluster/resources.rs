@@ -1,5 +1,7 @@
 //! Which resources of a cluster are read.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{ClusterError, Reader, answer::Refusal};
@@ -26,8 +28,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
 ];
 /// Resources of which only the metadata is asked for.
 const METADATA_ONLY: &[(&str, &str)] = &[("", "secrets")];
-/// Most groups and resources that are believed.
+/// The group whose resources have all moved to others.
+const MOVED_FROM: &str = "extensions";
+/// Most groups, versions of one, and resources that are believed.
 const GROUPS_MAX: usize = 1_000;
+const VERSIONS_MAX: usize = 20;
 const RESOURCES_MAX: usize = 10_000;
 
 /// A resource that is read.
@@ -55,17 +60,22 @@ impl Wanted {
         format!("{root}{}{within}/{}?limit={limit}{more}", self.api_version, self.plural)
     }
 
+    fn group(&self) -> &str {
+        group_of(&self.api_version)
+    }
+
     /// What to call it in a notice: `/apps/v1 deployments`.
     pub(crate) fn shown(&self) -> String {
         format!("/{} {}", self.api_version, self.plural)
     }
 }
 
-/// Asks the server what it has, in the version that each group prefers. A group that does not answer is named.
+/// Asks the server what it has: each resource in the version that its group prefers, or else in the first that has it. A
+/// group that does not answer is named.
 pub(crate) async fn discover(reader: &mut Reader<'_>) -> Result<Vec<Wanted>, ClusterError> {
     let mut versions = vec!["v1".to_owned()];
     match reader.get("/apis", false).await {
-        Ok(groups) => versions.extend(preferred(&groups)),
+        Ok(groups) => versions.extend(in_order(&groups)),
         Err(Refusal::Status(401, message)) => return Err(ClusterError::Refused(message)),
         Err(refusal) => reader.missing("/apis", &refusal.to_string()),
     }
@@ -79,22 +89,43 @@ pub(crate) async fn discover(reader: &mut Reader<'_>) -> Result<Vec<Wanted>, Clu
             Err(refusal) => reader.missing(&format!("/{version}"), &refusal.to_string()),
         }
     }
+    let mut wanted = once_each(wanted);
     wanted.retain(|resource| resource.namespaced || !only_namespaced);
     wanted.truncate(RESOURCES_MAX);
     Ok(wanted)
 }
 
-/// `apps/v1` and the like: of each group the version that it prefers.
-fn preferred(groups: &Value) -> Vec<String> {
-    groups
-        .get("groups")
-        .and_then(Value::as_array)
+/// `apps/v1` and the like: of each group the version that it prefers, then its others. Not every version has every
+/// resource: the `batch/v1` of Kubernetes 1.20 has no CronJobs, the `v1` of the Gateway API no TCPRoutes.
+fn in_order(groups: &Value) -> Vec<String> {
+    let mut versions: Vec<String> = Vec::new();
+    for group in groups.get("groups").and_then(Value::as_array).into_iter().flatten().take(GROUPS_MAX) {
+        let preferred = group.get("preferredVersion");
+        let others = group.get("versions").and_then(Value::as_array).into_iter().flatten().take(VERSIONS_MAX);
+        for version in preferred.into_iter().chain(others) {
+            let Some(version) = version.get("groupVersion").and_then(Value::as_str) else { continue };
+            let known = versions.iter().any(|own| own == version);
+            if !known && is_word(version) && !is_left_out(group_of(version), "*") {
+                versions.push(version.to_owned());
+            }
+        }
+    }
+    versions
+}
+
+/// Each resource once: of a group the first version that has it. What the group `extensions` shows of resources that
+/// moved to groups of their own is the same objects again.
+fn once_each(found: Vec<Wanted>) -> Vec<Wanted> {
+    let mut seen = HashSet::new();
+    let moved: HashSet<String> = found
+        .iter()
+        .filter(|resource| resource.group() != MOVED_FROM)
+        .map(|resource| resource.plural.clone())
+        .collect();
+    found
         .into_iter()
-        .flatten()
-        .take(GROUPS_MAX)
-        .filter_map(|group| group.pointer("/preferredVersion/groupVersion")?.as_str())
-        .filter(|version| is_word(version) && !is_left_out(group_of(version), "*"))
-        .map(str::to_owned)
+        .filter(|resource| resource.group() != MOVED_FROM || !moved.contains(&resource.plural))
+        .filter(|resource| seen.insert((resource.group().to_owned(), resource.plural.clone())))
         .collect()
 }
 
@@ -155,14 +186,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_resource_is_read_once() {
+        let of = |version: &str, names: &[&str]| {
+            let resources = names.iter().map(|name| json!({"name": name, "kind": "K", "namespaced": true, "verbs": ["list"]}));
+            listable(version, &json!({"resources": resources.collect::<Vec<_>>()}))
+        };
+        let found = [
+            of("batch/v1", &["jobs"]),
+            of("batch/v1beta1", &["jobs", "cronjobs"]),
+            of("extensions/v1beta1", &["ingresses", "podsecuritypolicies"]),
+            of("networking.k8s.io/v1", &["ingresses"]),
+        ];
+        let once = once_each(found.into_iter().flatten().collect());
+        let shown: Vec<String> = once.iter().map(Wanted::shown).collect();
+        assert_eq!(
+            shown,
+            [
+                "/batch/v1 jobs",
+                "/batch/v1beta1 cronjobs",
+                "/extensions/v1beta1 podsecuritypolicies",
+                "/networking.k8s.io/v1 ingresses"
+            ]
+        );
+    }
+
+    #[test]
     fn what_a_server_has_is_sorted_out() {
         let groups = json!({"groups": [
-            {"preferredVersion": {"groupVersion": "apps/v1"}},
+            {"preferredVersion": {"groupVersion": "batch/v1"},
+                "versions": [{"groupVersion": "batch/v1"}, {"groupVersion": "batch/v1beta1"}, 7]},
             {"preferredVersion": {"groupVersion": "metrics.k8s.io/v1beta1"}},
             {"preferredVersion": {"groupVersion": "../../secret"}},
             {"preferredVersion": 7},
         ]});
-        assert_eq!(preferred(&groups), ["apps/v1"]);
+        assert_eq!(in_order(&groups), ["batch/v1", "batch/v1beta1"]);
         let list = json!({"resources": [
             {"name": "secrets", "kind": "Secret", "namespaced": true, "verbs": ["get", "list"]},
             {"name": "pods/log", "kind": "Pod", "namespaced": true, "verbs": ["list"]},

@@ -1,4 +1,4 @@
-use nightlatch_manifest::{Corpus, Input, Limits};
+use nightlatch_manifest::{Corpus, Input};
 use proptest::prelude::*;
 
 use super::*;
@@ -47,7 +47,7 @@ fn naive_is_public(made: &[Made], port: u16) -> bool {
 }
 
 fn corpus() -> Corpus {
-    Corpus::read([Input { name: "x.json".into(), bytes: b"{\"a\": 1}".to_vec() }], &Limits::default())
+    Corpus::read([Input { name: "x.json".into(), bytes: b"{\"a\": 1}".to_vec() }])
 }
 
 proptest! {

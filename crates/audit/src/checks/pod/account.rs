@@ -69,10 +69,10 @@ impl<'a> Bound<'a> {
 }
 
 /// The service accounts of the input, by namespace and name.
-struct Accounts<'a>(HashMap<(Option<&'a str>, &'a str), Node<'a>>);
+pub(crate) struct Accounts<'a>(HashMap<(Option<&'a str>, &'a str), Node<'a>>);
 
 impl<'a> Accounts<'a> {
-    fn new(context: &Context<'a>) -> Self {
+    pub(crate) fn new(context: &Context<'a>) -> Self {
         Self(context.objects_of("ServiceAccount").map(|own| ((own.namespace, own.name), own.root)).collect())
     }
 
@@ -93,7 +93,7 @@ fn account<'a>(workload: &Workload<'a>) -> (&'a str, Option<Node<'a>>) {
 }
 
 /// Whether the pod gets a token, and what decides it: the pod's field, else the account's, else yes.
-fn token<'a>(accounts: &Accounts<'a>, workload: &Workload<'a>) -> (bool, Option<Node<'a>>) {
+pub(crate) fn token<'a>(accounts: &Accounts<'a>, workload: &Workload<'a>) -> (bool, Option<Node<'a>>) {
     const FIELD: &str = "automountServiceAccountToken";
     if let Some(node) = workload.pod_spec.get(FIELD) {
         return (node.as_bool() != Some(false), Some(node));

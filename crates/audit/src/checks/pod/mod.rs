@@ -1,6 +1,6 @@
 //! Native checks of the family `pod`.
 
-mod account;
+pub(crate) mod account;
 mod apparmor;
 pub(crate) mod capabilities;
 mod command;
