@@ -74,6 +74,14 @@ impl<'a> Place<'a> {
         is_below.then_some(Span { start: colon as u32, end: span.end })
     }
 
+    /// True where an absent value can be written: not amid an anchor or tag, nor behind a key without a colon.
+    pub(super) fn can_start_at(&self, at: u32) -> bool {
+        let before = at.checked_sub(1).map_or(b' ', |before| self.byte(before as usize));
+        let fits_before = before.is_ascii_whitespace() || b":-{[,".contains(&before);
+        let after = self.byte(at as usize);
+        fits_before && (after.is_ascii_whitespace() || b",]}".contains(&after))
+    }
+
     /// `text` for the place of `node`, with a blank in front when the place is an absent value.
     pub(super) fn spaced(&self, node: Node<'_>, text: &str) -> String {
         let span = node.span();

@@ -67,6 +67,8 @@ fn values_are_removed() {
     let refused = |text: &str, change: fn(Node<'_>) -> Option<Vec<TextEdit>>| {
         assert_eq!(changed("a.yaml", text, change), None, "{text}")
     };
+    refused("&&&&\n", |n| set(n, "x"));
+    refused("a: {b}\n", |n| set(n.get("a")?.get_raw("b")?, "x"));
     refused("a: 1\na: 2\nb: 3\n", |n| remove(n.get("a")?));
     refused("a: &x {b: 1}\nc: *x\n", |n| remove(n.get("a")?));
     refused("a: &x {b: 1}\nc:\n  <<: *x\n  d: 1\n", |n| remove(n.at("c.d")?));
