@@ -36,7 +36,7 @@ pub fn set(node: Node<'_>, value: &str) -> Option<Vec<TextEdit>> {
     if anchors_in_use(&place, old.start as usize..old.end as usize) {
         return None;
     }
-    if old.start == old.end && !place.can_start_at(old.start) {
+    if old.start == old.end && !place.can_start(node) {
         return None;
     }
     let is_small = new.is_empty() || place.style(node) != Style::Block;

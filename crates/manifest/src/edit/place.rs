@@ -75,7 +75,14 @@ impl<'a> Place<'a> {
     }
 
     /// True where an absent value can be written: not amid an anchor or tag, nor behind a key without a colon.
-    pub(super) fn can_start_at(&self, at: u32) -> bool {
+    pub(super) fn can_start(&self, node: Node<'_>) -> bool {
+        let at = node.span().start;
+        if let Some(key) = node.key() {
+            let between = self.colon(key).and_then(|colon| self.text.get(colon..at as usize));
+            if key.span().start == key.span().end || between.is_none_or(|text| !text.trim().is_empty()) {
+                return false;
+            }
+        }
         let before = at.checked_sub(1).map_or(b' ', |before| self.byte(before as usize));
         let fits_before = before.is_ascii_whitespace() || b":-{[,".contains(&before);
         let after = self.byte(at as usize);

@@ -68,6 +68,7 @@ fn values_are_removed() {
         assert_eq!(changed("a.yaml", text, change), None, "{text}")
     };
     refused("&&&&\n", |n| set(n, "x"));
+    refused("?\n", |n| set(n.entries().next()?.1, "x"));
     refused("a: {b}\n", |n| set(n.get("a")?.get_raw("b")?, "x"));
     refused("a: 1\na: 2\nb: 3\n", |n| remove(n.get("a")?));
     refused("a: &x {b: 1}\nc: *x\n", |n| remove(n.get("a")?));
