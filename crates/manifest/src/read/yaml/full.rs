@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str, start: usize, end: usize, sink: &mut Sink<'_, us
         emit_comments: false,
     };
     let parser = Parser::new_from_str_with_options(slice, options);
-    let mut reader = Reader { start, sink, open: Vec::new(), last_end: start };
+    let mut reader = Reader { start, sink, open: Vec::new(), last_end: start, documents: 0 };
     for event in parser {
         let (event, span) = match event {
             Ok(event) => event,
@@ -75,13 +75,23 @@ struct Reader<'s, 't> {
     sink: &'s mut Sink<'t, usize>,
     open: Vec<Open>,
     last_end: usize,
+    documents: u32,
 }
 
 impl Reader<'_, '_> {
-    /// Takes one event; true when the document is over.
+    /// Takes one event; true when there is no more. What follows the document is an error, not silence.
     fn event(&mut self, event: Event<'_>, span: std::ops::Range<usize>) -> Result<bool, Stop> {
         match event {
-            Event::DocumentEnd => return Ok(true),
+            Event::StreamEnd => return Ok(true),
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err(refused(
+                        span.start,
+                        "not valid YAML: something follows the end of the document",
+                    ));
+                }
+            }
             Event::Alias(id) => {
                 self.child(span.start, false)?;
                 if self.sink.alias(&id, span.start)?.is_none() {

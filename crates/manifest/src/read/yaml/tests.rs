@@ -77,6 +77,13 @@ fn one_bad_document_costs_itself_only() {
 }
 
 #[test]
+fn nothing_behind_a_document_is_lost_in_silence() {
+    for text in ["'a'\n'b'\n", "a: !!str 1\n]\n", "[a: b]\nc: 1\n", "{a: b}\nc\n"] {
+        assert_eq!(read(text).diagnostics.len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn templates_are_recognised_once() {
     let corpus = read("{{- if .Values.x }}\nkind: Pod\n{{- end }}\n---\na: {{ .b }}\n---\nc: 1\n");
     assert_eq!(corpus.documents.len(), 1);
