@@ -58,13 +58,21 @@ fn beside_the_test(variable: &str, program: &str, package: &str) -> PathBuf {
 
 /// Runs the binary with `arguments`; kills it and panics after `limit`.
 pub fn run(arguments: &[&str], limit: Duration) -> Run {
+    run_beside(arguments, limit, None)
+}
+
+/// As [`run`], with the programs of a directory before those of the system.
+pub fn run_beside(arguments: &[&str], limit: Duration, programs: Option<&Path>) -> Run {
     let mut command = Command::new(binary());
     // The user's own settings and scope must not decide what a test sees.
     let home = tempfile::tempdir().unwrap();
     command
         .args(arguments)
         .env_clear()
-        .env("PATH", "/usr/bin:/bin")
+        .env(
+            "PATH",
+            programs.map_or_else(String::new, |path| format!("{}:", path.display())) + "/usr/bin:/bin",
+        )
         .env("HOME", home.path())
         .env("LANG", "C.UTF-8");
     let mut child = command

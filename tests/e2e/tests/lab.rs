@@ -4,17 +4,21 @@
 //! `NIGHTLATCH_LAB=target/lab cargo test -p nightlatch-e2e --test lab -- scan/default`. What this machine cannot start counts
 //! as ignored too, and the reason is printed before and after the run.
 
+#[path = "lab/cluster.rs"]
+mod cluster;
 #[path = "lab/defaults.rs"]
 mod defaults;
 #[path = "lab/estate.rs"]
 mod estate;
 #[path = "lab/rbac.rs"]
 mod rbac;
+#[path = "lab/render.rs"]
+mod render;
 #[path = "lab/scan.rs"]
 mod scan;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use nightlatch_e2e::lab::{HOME_VARIABLE, home, kubelet_impossible};
+use nightlatch_e2e::lab::{HOME_VARIABLE, home, kubelet_impossible, program};
 
 /// One test, and what the machine must offer for it.
 #[derive(Clone, Copy)]
@@ -28,6 +32,7 @@ struct Case {
 enum Needs {
     Lab,
     Kubelet,
+    Helm,
 }
 
 fn main() {
@@ -39,8 +44,13 @@ fn main() {
     let no_kubelet = kubelet_impossible();
     let mut skipped = Vec::new();
     let mut trials = Vec::new();
-    for case in [scan::CASES, rbac::CASES, defaults::CASES].concat() {
-        let reason = no_lab.clone().or_else(|| no_kubelet.clone().filter(|_| case.needs == Needs::Kubelet));
+    for case in [scan::CASES, rbac::CASES, defaults::CASES, cluster::CASES, render::CASES].concat() {
+        let lacks = match case.needs {
+            Needs::Lab => None,
+            Needs::Kubelet => no_kubelet.clone(),
+            Needs::Helm => program("helm").is_none().then(|| "helm could not be built".to_owned()),
+        };
+        let reason = no_lab.clone().or(lacks);
         if let Some(reason) = &reason {
             skipped.push(format!("NOT RUN: {}: {reason}", case.name));
         }

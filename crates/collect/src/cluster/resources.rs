@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn each_resource_is_read_once() {
         let of = |version: &str, names: &[&str]| {
-            let resources = names.iter().map(|name| json!({"name": name, "kind": "K", "namespaced": true, "verbs": ["list"]}));
+            let resources = names
+                .iter()
+                .map(|name| json!({"name": name, "kind": "K", "namespaced": true, "verbs": ["list"]}));
             listable(version, &json!({"resources": resources.collect::<Vec<_>>()}))
         };
         let found = [

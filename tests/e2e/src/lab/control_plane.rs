@@ -23,6 +23,9 @@ pub const TOKEN_USER: &str = "token-user";
 /// The controllers that the tests lean on; all of them would keep the machine busy.
 const CONTROLLERS: &str =
     "clusterrole-aggregation,serviceaccount,serviceaccount-token,namespace,garbagecollector";
+const AUDIT_LOG: &str = "audit.log";
+const AUDIT_POLICY: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n";
 const SETTLE_MAX: Duration = Duration::from_secs(120);
 
 /// The API server's `--authorization-mode`.
@@ -43,11 +46,13 @@ pub struct Setup {
     pub anonymous: Option<bool>,
     /// Whether the controllers run; without them the roles that aggregate others stay empty.
     pub controllers: bool,
+    /// Whether the server writes down who asked what.
+    pub audit: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { authorization: Authorization::Rbac, anonymous: None, controllers: false }
+        Self { authorization: Authorization::Rbac, anonymous: None, controllers: false, audit: false }
     }
 }
 
@@ -80,7 +85,7 @@ impl Lab {
             lab.wait_for("the aggregated roles and the default account", |api| {
                 let admin = api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/admin");
                 let rules = admin.json["rules"].as_array().map_or(0, Vec::len);
-                rules > 0 && api.get("/api/v1/namespaces/default/serviceaccounts/default").status == 200
+                rules > 0 && has_token(api, "default")
             });
         }
         lab
@@ -129,6 +134,11 @@ impl Lab {
         self.home.write(name, text)
     }
 
+    /// Where the server writes down who asked what, one JSON object a line; see [`Setup::audit`].
+    pub fn audit_log(&self) -> PathBuf {
+        self.home.path(AUDIT_LOG)
+    }
+
     /// The end of the API server's log.
     pub fn log(&self) -> String {
         self.server.log_tail()
@@ -172,6 +182,12 @@ impl Lab {
             command
         })
     }
+}
+
+/// Whether a service account of the namespace `default` has its token, without which the server takes no pod of it.
+pub fn has_token(api: &Api, account: &str) -> bool {
+    let account = api.get(&format!("/api/v1/namespaces/default/serviceaccounts/{account}"));
+    account.json["secrets"].as_array().is_some_and(|secrets| !secrets.is_empty())
 }
 
 /// A kubeconfig for the server at `address`.
@@ -247,6 +263,10 @@ fn start_server(
             Authorization::Rbac => "--authorization-mode=Node,RBAC",
             Authorization::AlwaysAllow => "--authorization-mode=AlwaysAllow",
         });
+        if setup.audit {
+            command.arg("--audit-policy-file").arg(home.write("audit.yaml", AUDIT_POLICY));
+            command.arg("--audit-log-path").arg(home.path(AUDIT_LOG));
+        }
         if let Some(anonymous) = setup.anonymous {
             command.arg(format!("--anonymous-auth={anonymous}"));
         }

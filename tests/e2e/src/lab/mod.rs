@@ -10,7 +10,7 @@ mod node;
 
 pub use api::{Answer, Api, Login, Session};
 pub use authority::{Authority, Identity};
-pub use control_plane::{Authorization, Lab, Setup, TOKEN, TOKEN_USER};
+pub use control_plane::{Authorization, Lab, Setup, TOKEN, TOKEN_USER, has_token};
 pub use node::{Lock, Node, kubelet_impossible};
 
 use std::{env, path::PathBuf};

@@ -3,7 +3,7 @@
 //! Each line says what is sent and what comes back. A belief that is wrong shows here before a user meets it.
 
 use libtest_mimic::Failed;
-use nightlatch_e2e::lab::{Api, Lab, Setup};
+use nightlatch_e2e::lab::{Api, Lab, Setup, has_token};
 use serde_json::{Value, json};
 
 use crate::{Case, Needs};
@@ -23,10 +23,11 @@ use Then::{Refused, Stored};
 type Belief = (&'static str, &'static str, Value, Then);
 
 fn beliefs() -> Result<(), Failed> {
-    let lab = Lab::start(&Setup { controllers: true, ..Setup::default() });
+    let mut lab = Lab::start(&Setup { controllers: true, ..Setup::default() });
     let admin = lab.admin();
     let quiet = account("quiet", Some(false));
     admin.post("/api/v1/namespaces/default/serviceaccounts", &quiet).done();
+    lab.wait_for("the token of its account", |api| has_token(api, "quiet"));
     let all: Vec<Belief> =
         [network_policies(), pods(), host_ports(), tokens(), services(), workloads(), roles(), objects()]
             .into_iter()
