@@ -95,6 +95,9 @@ pub(super) fn parse<'a>(
     sink: &mut Sink<'_, &'a str>,
 ) -> Result<(), Stop> {
     let bytes = text.as_bytes().get(..end).unwrap_or_default();
+    if has_odd_characters(bytes.get(start..).unwrap_or_default()) {
+        return Err(Stop::Unusual);
+    }
     let mut quick = Quick {
         text,
         bytes,
@@ -106,6 +109,18 @@ pub(super) fn parse<'a>(
         anchor: None,
     };
     quick.document()
+}
+
+/// True for C1 controls, byte order marks and noncharacters, which only the full parser judges.
+fn has_odd_characters(bytes: &[u8]) -> bool {
+    memchr::memchr2_iter(0xC2, 0xEF, bytes).any(|at| {
+        matches!(
+            (bytes[at], bytes.get(at + 1), bytes.get(at + 2)),
+            (0xC2, Some(0x80..=0x9F), _)
+                | (0xEF, Some(0xBF), Some(0xBE | 0xBF))
+                | (0xEF, Some(0xBB), Some(0xBF))
+        )
+    })
 }
 
 impl<'a> Quick<'a, '_, '_> {
