@@ -138,6 +138,13 @@ impl Server {
         panic!("{name} found no free port in {STARTS_MAX} attempts")
     }
 
+    /// As [`Self::start`], on a port that must be free: for products that are known by their port.
+    pub fn start_on(port: u16, name: &str, home: Home, command: impl FnOnce(&Home, u16) -> Command) -> Self {
+        let command = command(&home, port);
+        let server = Self::spawn(name, home, command, SocketAddr::from(([127, 0, 0, 1], port)));
+        server.ready(|server| TcpStream::connect(server.address).is_ok())
+    }
+
     fn spawn(name: &str, home: Home, mut command: Command, address: SocketAddr) -> Self {
         let log = home.path(&format!("{}.log", name.replace('/', "-")));
         let out = File::create(&log).unwrap();

@@ -18,7 +18,7 @@ mod render;
 mod scan;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use nightlatch_e2e::lab::{HOME_VARIABLE, home, kubelet_impossible, program};
+use nightlatch_e2e::lab::{HOME_VARIABLE, home, kubelet_impossible, ports_taken, program};
 
 /// One test, and what the machine must offer for it.
 #[derive(Clone, Copy)]
@@ -33,6 +33,7 @@ enum Needs {
     Lab,
     Kubelet,
     Helm,
+    Ports,
 }
 
 fn main() {
@@ -44,10 +45,13 @@ fn main() {
     let no_kubelet = kubelet_impossible();
     let mut skipped = Vec::new();
     let mut trials = Vec::new();
-    for case in [scan::CASES, rbac::CASES, defaults::CASES, cluster::CASES, render::CASES].concat() {
+    for case in
+        [scan::CASES, rbac::CASES, defaults::CASES, cluster::CASES, render::CASES].concat()
+    {
         let lacks = match case.needs {
             Needs::Lab => None,
             Needs::Kubelet => no_kubelet.clone(),
+            Needs::Ports => ports_taken(),
             Needs::Helm => program("helm").is_none().then(|| "helm could not be built".to_owned()),
         };
         let reason = no_lab.clone().or(lacks);

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -54,6 +54,30 @@ impl Default for Setup {
     fn default() -> Self {
         Self { authorization: Authorization::Rbac, anonymous: None, controllers: false, audit: false }
     }
+}
+
+/// A daemon of the control plane that is known by its ports.
+#[derive(Clone, Copy, Debug)]
+pub struct Daemon {
+    /// Its program, and its user without the prefix.
+    pub program: &'static str,
+    /// Its port within TLS.
+    pub secure: u16,
+    /// Its port without, which releases before 1.23 have.
+    pub plain: u16,
+}
+
+/// The scheduler.
+pub const SCHEDULER: Daemon = Daemon { program: "kube-scheduler", secure: 10259, plain: 10251 };
+/// The controllers.
+pub const CONTROLLER_MANAGER: Daemon =
+    Daemon { program: "kube-controller-manager", secure: 10257, plain: 10252 };
+
+/// Why the daemons cannot have their ports; `None` when they can.
+pub fn ports_taken() -> Option<String> {
+    let ports = [SCHEDULER, CONTROLLER_MANAGER].into_iter().flat_map(|daemon| [daemon.secure, daemon.plain]);
+    let taken: Vec<u16> = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_err()).collect();
+    (!taken.is_empty()).then(|| format!("ports {taken:?} are taken on this machine"))
 }
 
 /// A running control plane.
@@ -150,6 +174,20 @@ impl Lab {
         if let Err(why) = self.server.wait_until(SETTLE_MAX, |_| ready(&api)) {
             panic!("{what}: {why}\n{}", self.server.log_tail());
         }
+    }
+
+    /// Starts a scheduler or another controller manager on the ports that are its own, the plain one too.
+    pub fn start_daemon(&self, daemon: Daemon) -> Server {
+        let identity = self.authority.user(&format!("system:{}", daemon.program), &[]);
+        let config =
+            self.kubeconfig(&format!("{}.kubeconfig", daemon.program), &Login::Certificate(identity));
+        Server::start_on(daemon.secure, daemon.program, Home::new(), |home, port| {
+            let mut command = command_as(None, &path_text(&needed(daemon.program)));
+            command.args(["--address=127.0.0.1", "--bind-address=127.0.0.1", "--leader-elect=false"]);
+            command.arg(format!("--secure-port={port}")).arg(format!("--port={}", daemon.plain));
+            command.arg("--kubeconfig").arg(&config).arg("--cert-dir").arg(home.path("certs"));
+            command
+        })
     }
 
     fn wait_until_ready(&mut self, setup: &Setup) {

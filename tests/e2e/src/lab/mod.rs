@@ -10,7 +10,10 @@ mod node;
 
 pub use api::{Answer, Api, Login, Session};
 pub use authority::{Authority, Identity};
-pub use control_plane::{Authorization, Lab, Setup, TOKEN, TOKEN_USER, has_token};
+pub use control_plane::{
+    Authorization, CONTROLLER_MANAGER, Daemon, Lab, SCHEDULER, Setup, TOKEN, TOKEN_USER, has_token,
+    ports_taken,
+};
 pub use node::{Lock, Node, kubelet_impossible};
 
 use std::{env, path::PathBuf};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use libtest_mimic::Failed;
 use nightlatch_asset::Exposure::{self, AuthRequired, Controllable, Limited, Readable, Unknown};
 use nightlatch_e2e::{
-    lab::{Api, Authorization, Lab, Lock, Login, Node, Setup},
+    lab::{Api, Authorization, CONTROLLER_MANAGER, Lab, Lock, Login, Node, SCHEDULER, Setup},
     nightlatch::{Options, exposure, product, scan, version},
 };
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "scan/bindings-before-1.14", needs: Needs::Lab, run: bindings_before_1_14 },
     Case { name: "scan/anonymous-off", needs: Needs::Lab, run: anonymous_off },
     Case { name: "scan/always-allow", needs: Needs::Lab, run: always_allow },
+    Case { name: "scan/daemons", needs: Needs::Ports, run: daemons },
     Case { name: "scan/kubelet-open", needs: Needs::Kubelet, run: kubelet_open },
     Case { name: "scan/kubelet-certificates", needs: Needs::Kubelet, run: kubelet_certificates },
     Case { name: "scan/kubelet-webhook", needs: Needs::Kubelet, run: kubelet_webhook },
@@ -214,6 +215,21 @@ fn may(admin: &Api, user: &str, verb: &str, resource: &str) -> bool {
     });
     admin.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).done()["status"]["allowed"]
         == true
+}
+
+/// On their own ports the daemons are named; their plain ports answer everything to anybody.
+fn daemons() -> Result<(), Failed> {
+    let lab = Lab::start(&Setup::default());
+    for daemon in [SCHEDULER, CONTROLLER_MANAGER] {
+        let server = lab.start_daemon(daemon);
+        let secure =
+            Verdict { product: Some(daemon.program), exposure: Limited, version: false, findings: &[] };
+        told(server.address, &secure, &secure).map_err(|why| format!("{why}\n{}", server.log_tail()))?;
+        let plain = Verdict { exposure: Readable, version: true, ..secure };
+        let address = server.at_port(daemon.plain);
+        told(address, &plain, &plain).map_err(|why| format!("{why}\n{}", server.log_tail()))?;
+    }
+    Ok(())
 }
 
 fn node_told(node: &Node, verdict: &Verdict) -> Result<(), Failed> {
