@@ -40,7 +40,9 @@ impl<'a> Bound<'a> {
                 let namespace = subject.get("namespace").map(Node::text).or(binding.namespace);
                 self.accounts.insert((namespace, name));
             }
-            "Group" if matches!(name, "system:serviceaccounts" | "system:authenticated") => self.everybody = true,
+            "Group" if matches!(name, "system:serviceaccounts" | "system:authenticated") => {
+                self.everybody = true
+            }
             "Group" => {
                 if let Some(namespace) = name.strip_prefix("system:serviceaccounts:") {
                     self.namespaces.insert(namespace);
@@ -126,8 +128,11 @@ pub(super) fn automount<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         };
         let mut found = match own {
             Some(node) => Found::new(subject, node, message).change(Change::Set(node, "false".to_owned())),
-            None => Found::missing(subject, workload.pod_spec, FIELD, message)
-                .change(Change::SetPath(workload.pod_spec, FIELD.to_owned(), "false".to_owned())),
+            None => Found::missing(subject, workload.pod_spec, FIELD, message).change(Change::SetPath(
+                workload.pod_spec,
+                FIELD.to_owned(),
+                "false".to_owned(),
+            )),
         };
         if let (None, Some(node)) = (own, by) {
             found = found.related("the service account", Some(node));

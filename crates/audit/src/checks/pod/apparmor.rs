@@ -2,7 +2,10 @@
 
 use nightlatch_manifest::{Container, Node, Workload};
 
-use super::spec::{bad_settings, pod_annotations, pss, shown, windows_exempt};
+use super::{
+    spec::{bad_settings, pod_annotations, pss, shown, windows_exempt},
+    system,
+};
 use crate::{Change, Context, Found, Sink};
 
 const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
@@ -25,11 +28,14 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         };
         bad_settings(context, workload, "appArmorProfile", standard, bad, sink, |subject, profile| {
             let node = profile.get("type").unwrap_or(profile);
-            let found = Found::new(subject, node, format!("appArmorProfile.type is {}", shown(kind(profile)))).cause("apparmor");
-            match profile.get("type") {
+            let found =
+                Found::new(subject, node, format!("appArmorProfile.type is {}", shown(kind(profile))))
+                    .cause("apparmor");
+            let found = match profile.get("type") {
                 Some(node) => found.change(Change::Set(node, "RuntimeDefault".to_owned())),
                 None => found,
-            }
+            };
+            system::judged(found, context, workload)
         });
         for (key, value) in pod_annotations(workload).into_iter().flat_map(Node::entries) {
             let Some(container) = key.text().strip_prefix(ANNOTATION) else { continue };
@@ -38,7 +44,8 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             }
             let subject = context.workload_subject(workload).container(container);
             let message = format!("the annotation sets AppArmor to {}", shown(value.text()));
-            sink.fail(Found::new(subject, value, message).cause("apparmor").change(Change::Remove(value)));
+            let found = Found::new(subject, value, message).cause("apparmor").change(Change::Remove(value));
+            sink.fail(system::judged(found, context, workload));
         }
     }
 }
@@ -48,7 +55,8 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "securityContext.appArmorProfile";
     for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
         for container in workload.containers() {
-            if workload.effective(&container, "appArmorProfile").is_some() || annotated(workload, &container) {
+            if workload.effective(&container, "appArmorProfile").is_some() || annotated(workload, &container)
+            {
                 sink.pass();
                 continue;
             }
@@ -56,7 +64,11 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             sink.fail(
                 Found::missing(subject, container.node, FIELD, "no AppArmor profile is named")
                     .cause("apparmor")
-                    .change(Change::SetPath(container.node, FIELD.to_owned(), "{type: RuntimeDefault}".to_owned())),
+                    .change(Change::SetPath(
+                        container.node,
+                        FIELD.to_owned(),
+                        "{type: RuntimeDefault}".to_owned(),
+                    )),
             );
         }
     }

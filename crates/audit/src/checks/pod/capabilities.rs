@@ -3,7 +3,10 @@
 use nightlatch_finding::Severity;
 use nightlatch_manifest::{Container, Node, Workload};
 
-use super::spec::{is_restricted_since, own, pss, shown, windows_exempt, windows_exempt_since_25, with_misplaced};
+use super::{
+    spec::{is_restricted_since, own, pss, shown, windows_exempt, windows_exempt_since_25, with_misplaced},
+    system,
+};
 use crate::{Change, Context, Found, Sink};
 
 /// Each is a way to the node or around its controls.
@@ -90,15 +93,17 @@ pub(super) fn dangerous<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     each(context, sink, |workload, container, sink| {
         let mut fine = true;
         for node in list(container, "add") {
-            let Some(name) = known(&DANGEROUS, node.text()).filter(|name| !drops(container, name)) else { continue };
+            // A name that is dropped as well is not there; what `ALL` in both lists means, runtimes disagree.
+            let there = |name: &&str| *name == "ALL" || !drops(container, name);
+            let Some(name) = known(&DANGEROUS, node.text()).filter(there) else { continue };
             fine = false;
             let note = if node.text() == name { "" } else { " (written so, some runtimes refuse it)" };
             let subject = context.container_subject(workload, container);
-            sink.fail(
+            let found =
                 Found::new(subject, node, format!("the container is given the capability {name}{note}"))
                     .cause(format!("capability:{name}"))
-                    .change(Change::Remove(node)),
-            );
+                    .change(Change::Remove(node));
+            sink.fail(system::judged(found, context, workload));
         }
         fine
     });
@@ -120,10 +125,11 @@ pub(super) fn beyond_baseline<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             if !allowed {
                 fine = false;
                 let subject = context.container_subject(workload, container);
-                let message = format!("the container is given {}, which is beyond the baseline", shown(node.text()));
-                sink.fail(
-                    Found::new(subject, node, message).cause(cause(node.text())).change(Change::Remove(node)),
-                );
+                let message =
+                    format!("the container is given {}, which is beyond the baseline", shown(node.text()));
+                let found =
+                    Found::new(subject, node, message).cause(cause(node.text())).change(Change::Remove(node));
+                sink.fail(system::judged(found, context, workload));
             }
         }
         fine
@@ -164,7 +170,10 @@ pub(super) fn drop_all<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 fn not_dropped<'a>(context: &Context<'a>, workload: &Workload<'a>, container: &Container<'a>) -> Found<'a> {
     let subject = context.container_subject(workload, container);
     if let Some(node) = list(container, "drop").find(|node| node.text().eq_ignore_ascii_case("ALL")) {
-        let message = format!("{} drops all for runtimes, but the Pod Security Standards know only ALL", shown(node.text()));
+        let message = format!(
+            "runtimes take {} as all capabilities, but the Pod Security Standards know only ALL",
+            shown(node.text())
+        );
         return Found::new(subject, node, message)
             .severity(Severity::Low)
             .change(Change::Set(node, "ALL".to_owned()));
@@ -175,8 +184,11 @@ fn not_dropped<'a>(context: &Context<'a>, workload: &Workload<'a>, container: &C
             Found::new(subject, drop, message).change(Change::Append(drop, "ALL".to_owned()))
         }
         Some(drop) => Found::new(subject, drop, message).change(Change::Set(drop, "[ALL]".to_owned())),
-        None => Found::missing(subject, container.node, DROP, message)
-            .change(Change::SetPath(container.node, DROP.to_owned(), "[ALL]".to_owned())),
+        None => Found::missing(subject, container.node, DROP, message).change(Change::SetPath(
+            container.node,
+            DROP.to_owned(),
+            "[ALL]".to_owned(),
+        )),
     };
     with_misplaced(found, workload, "capabilities")
 }
@@ -220,7 +232,8 @@ pub(super) fn net_raw<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let named = list(container, "drop").find(|node| bare(node.text()).eq_ignore_ascii_case("NET_RAW"));
         let found = match (named, added) {
             (Some(named), None) if named.text().len() > "NET_RAW".len() => {
-                let message = "CAP_NET_RAW is dropped only by runtimes that take the prefix; the name is NET_RAW";
+                let message =
+                    "CAP_NET_RAW is dropped only by runtimes that take the prefix; the name is NET_RAW";
                 Found::new(subject, named, message)
                     .severity(Severity::Low)
                     .change(Change::Set(named, "NET_RAW".to_owned()))
@@ -236,7 +249,11 @@ pub(super) fn net_raw<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                     Some(drop) if !drop.is_empty() => Change::Append(drop, "NET_RAW".to_owned()),
                     _ => Change::SetPath(container.node, DROP.to_owned(), "[NET_RAW]".to_owned()),
                 };
-                with_misplaced(Found::missing(subject, container.node, DROP, message).change(change), workload, "capabilities")
+                with_misplaced(
+                    Found::missing(subject, container.node, DROP, message).change(change),
+                    workload,
+                    "capabilities",
+                )
             }
         };
         sink.fail(found);

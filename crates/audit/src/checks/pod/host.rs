@@ -27,7 +27,8 @@ fn namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>, field: &str, messag
     for workload in &context.workloads {
         match workload.pod_spec.get(field).filter(|node| says_true(*node)) {
             Some(node) => {
-                let found = Found::new(context.workload_subject(workload), node, message).change(Change::Remove(node));
+                let found = Found::new(context.workload_subject(workload), node, message)
+                    .change(Change::Remove(node));
                 sink.fail(system::judged(found, context, workload));
             }
             None => sink.pass(),
@@ -49,8 +50,12 @@ pub(super) fn port<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let Some(port) = node.as_int().filter(|port| *port != 0) else { continue };
                 fine = false;
                 let subject = context.container_subject(workload, &container);
-                let found = Found::new(subject, node, format!("the container takes port {port} of each node it runs on"))
-                    .change(Change::Remove(node));
+                let found = Found::new(
+                    subject,
+                    node,
+                    format!("the container takes port {port} of each node it runs on"),
+                )
+                .change(Change::Remove(node));
                 sink.fail(system::judged(found, context, workload));
             }
             if fine {
@@ -66,7 +71,8 @@ pub(super) fn process<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for workload in &context.workloads {
         bad_settings(context, workload, "windowsOptions", true, is_host, sink, |subject, node| {
             let value = node.get("hostProcess").unwrap_or(node);
-            Found::new(subject, value, "it is a HostProcess container of Windows").change(Change::Remove(value))
+            Found::new(subject, value, "it is a HostProcess container of Windows")
+                .change(Change::Remove(value))
         });
     }
 }
@@ -78,8 +84,12 @@ pub(super) fn shared_processes<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let running = workload.containers().filter(super::spec::keeps_running).count();
         match shared {
             Some(node) if running > 1 => sink.fail(
-                Found::new(context.workload_subject(workload), node, "the containers of the pod see each other's processes")
-                    .change(Change::Remove(node)),
+                Found::new(
+                    context.workload_subject(workload),
+                    node,
+                    "the containers of the pod see each other's processes",
+                )
+                .change(Change::Remove(node)),
             ),
             _ => sink.pass(),
         }

@@ -45,9 +45,14 @@ pub(super) fn sensitive_path<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     each(context, sink, |found, sink| {
         let path = clean(found.node.text());
         let Some(entry) = sensitive(&path) else { return false };
-        let (severity, how) = if found.read_only { (entry.read_only, "read-only") } else { (entry.writable, "writable") };
-        let message =
-            format!("the volume {} is {} of the node, {how}: {}", shown(found.name), shown(&path), entry.holds);
+        let (severity, how) =
+            if found.read_only { (entry.read_only, "read-only") } else { (entry.writable, "writable") };
+        let message = format!(
+            "the volume {} is {} of the node, {how}: {}",
+            shown(found.name),
+            shown(&path),
+            entry.holds
+        );
         let own = Found::new(found.subject, found.node, message).cause(format!("volume:{}", found.name));
         sink(own.severity(severity));
         true
@@ -59,7 +64,11 @@ pub(super) fn socket<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     each(context, sink, |found, sink| {
         let path = clean(found.node.text());
         let Some(socket) = runtime_socket(&path) else { return false };
-        let what = if socket.starts_with('/') { "has the socket of the container runtime in it" } else { "is the socket of a container runtime" };
+        let what = if socket.starts_with('/') {
+            "has the socket of the container runtime in it"
+        } else {
+            "is the socket of a container runtime"
+        };
         let message = format!("the volume {} is {}, which {what}", shown(found.name), shown(&path));
         sink(Found::new(found.subject, found.node, message).cause(format!("volume:{}", found.name)));
         true
@@ -92,7 +101,9 @@ fn each<'a>(
     for object in context.objects_of("PersistentVolume").filter(|object| object.group().is_empty()) {
         let spec = object.spec();
         let source = |kind| spec.and_then(|spec: Node<'a>| spec.get(kind));
-        let (Some(node), local) = (source("hostPath").or_else(|| source("local")), source("hostPath").is_none()) else {
+        let (Some(node), local) =
+            (source("hostPath").or_else(|| source("local")), source("hostPath").is_none())
+        else {
             continue;
         };
         let found = HostPath {
@@ -108,7 +119,12 @@ fn each<'a>(
     }
 }
 
-fn host_path<'a>(context: &Context<'a>, workload: &Workload<'a>, entry: Node<'a>, source: Node<'a>) -> HostPath<'a> {
+fn host_path<'a>(
+    context: &Context<'a>,
+    workload: &Workload<'a>,
+    entry: Node<'a>,
+    source: Node<'a>,
+) -> HostPath<'a> {
     let name = entry.get("name").map_or("", Node::text);
     let (mut mounted, mut writable) = (false, false);
     for container in workload.containers() {
@@ -142,7 +158,8 @@ pub(super) fn writable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             for mount in container.node.get("volumeMounts").into_iter().flat_map(Node::items) {
                 let Some(name) = mount.get("name") else { continue };
                 let of_node = |entry: &Node<'a>| {
-                    entry.get("name").is_some_and(|own| own.text() == name.text()) && entry.get("hostPath").is_some()
+                    entry.get("name").is_some_and(|own| own.text() == name.text())
+                        && entry.get("hostPath").is_some()
                 };
                 let Some(source) = volumes(workload).find(of_node) else { continue };
                 let read_only = mount.get("readOnly");
@@ -154,11 +171,17 @@ pub(super) fn writable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let path = source.at("hostPath.path").map_or("", Node::text);
                 let message = format!("the path {} of the node is mounted writable", shown(path));
                 let found = match read_only {
-                    Some(node) => Found::new(subject, node, message).change(Change::Set(node, "true".to_owned())),
-                    None => Found::missing(subject, mount, "readOnly", message)
-                        .change(Change::SetPath(mount, "readOnly".to_owned(), "true".to_owned())),
+                    Some(node) => {
+                        Found::new(subject, node, message).change(Change::Set(node, "true".to_owned()))
+                    }
+                    None => Found::missing(subject, mount, "readOnly", message).change(Change::SetPath(
+                        mount,
+                        "readOnly".to_owned(),
+                        "true".to_owned(),
+                    )),
                 };
-                let found = found.cause(format!("volume:{}", name.text())).related("the volume", Some(source));
+                let found =
+                    found.cause(format!("volume:{}", name.text())).related("the volume", Some(source));
                 sink.fail(system::judged(found, context, workload));
             }
         }

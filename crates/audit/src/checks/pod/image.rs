@@ -50,8 +50,26 @@ impl<'a> Image<'a> {
 
 /// Tags that are meant to move.
 const FLOATING: [&str; 20] = [
-    "latest", "stable", "edge", "main", "master", "dev", "devel", "develop", "development", "nightly", "canary", "head",
-    "HEAD", "unstable", "testing", "test", "snapshot", "rolling", "lts", "trunk",
+    "latest",
+    "stable",
+    "edge",
+    "main",
+    "master",
+    "dev",
+    "devel",
+    "develop",
+    "development",
+    "nightly",
+    "canary",
+    "head",
+    "HEAD",
+    "unstable",
+    "testing",
+    "test",
+    "snapshot",
+    "rolling",
+    "lts",
+    "trunk",
 ];
 
 /// An image reference that is not filled in: a template or a variable.
@@ -73,11 +91,18 @@ pub(super) fn mutable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let subject = context.container_subject(workload, &container);
             match image.floats() {
                 Some(why) => {
-                    sink.fail(Found::new(subject, node, format!("the image {} has {why}", shown(node.text()))));
+                    sink.fail(Found::new(
+                        subject,
+                        node,
+                        format!("the image {} has {why}", shown(node.text())),
+                    ));
                 }
                 None if wants_digest && image.digest.is_none() => {
-                    let message = format!("the image {} has no digest, so its tag may be moved", shown(node.text()));
-                    sink.fail(Found::new(subject, node, message).severity(nightlatch_finding::Severity::Info));
+                    let message =
+                        format!("the image {} has no digest, so its tag may be moved", shown(node.text()));
+                    sink.fail(
+                        Found::new(subject, node, message).severity(nightlatch_finding::Severity::Info),
+                    );
                 }
                 None => sink.pass(),
             }
@@ -89,7 +114,9 @@ pub(super) fn mutable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 pub(super) fn stale<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for workload in &context.workloads {
         for container in workload.containers() {
-            let Some(node) = container.node.get("image").filter(|node| !is_placeholder(node.text())) else { continue };
+            let Some(node) = container.node.get("image").filter(|node| !is_placeholder(node.text())) else {
+                continue;
+            };
             let image = Image::parse(node.text());
             if image.floats().is_none() || policy(&container, &image) == "Always" {
                 sink.pass();
@@ -99,8 +126,9 @@ pub(super) fn stale<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let message = "the tag moves, but the image is not pulled again";
             sink.fail(match container.node.get("imagePullPolicy") {
                 Some(own) => Found::new(subject, own, message).change(Change::Set(own, "Always".to_owned())),
-                None => Found::missing(subject, container.node, "imagePullPolicy", message)
-                    .change(Change::SetPath(container.node, "imagePullPolicy".to_owned(), "Always".to_owned())),
+                None => Found::missing(subject, container.node, "imagePullPolicy", message).change(
+                    Change::SetPath(container.node, "imagePullPolicy".to_owned(), "Always".to_owned()),
+                ),
             });
         }
     }
@@ -136,15 +164,23 @@ pub(super) fn git_sync<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                     && (variable.get("value").is_some_and(|value| !value.text().is_empty())
                         || variable.get("valueFrom").is_some())
             });
-            let flags = ["command", "args"].into_iter().filter_map(|list| container.node.get(list)).flat_map(Node::items);
+            let flags = ["command", "args"]
+                .into_iter()
+                .filter_map(|list| container.node.get(list))
+                .flat_map(Node::items);
             let flags = flags.filter(|node| {
-                node.text().strip_prefix("--").is_some_and(|flag| FLAGS.contains(&flag.split('=').next().unwrap_or("")))
+                node.text()
+                    .strip_prefix("--")
+                    .is_some_and(|flag| FLAGS.contains(&flag.split('=').next().unwrap_or("")))
             });
             let mut fine = true;
             for node in variables.chain(flags) {
                 fine = false;
                 let subject = context.container_subject(workload, &container);
-                sink.fail(Found::new(subject, node, "git-sync runs the program that this names").change(Change::Remove(node)));
+                sink.fail(
+                    Found::new(subject, node, "git-sync runs the program that this names")
+                        .change(Change::Remove(node)),
+                );
             }
             if fine {
                 sink.pass();

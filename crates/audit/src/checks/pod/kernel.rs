@@ -3,7 +3,8 @@
 use nightlatch_manifest::Node;
 
 use super::spec::{
-    has_user_namespace, is_restricted_since, own, pod_security, pss, says_true, shown, windows_exempt, with_misplaced,
+    has_user_namespace, is_restricted_since, own, pod_security, pss, says_true, shown, windows_exempt,
+    with_misplaced,
 };
 use crate::{Change, Context, Found, Sink, Subject};
 
@@ -23,11 +24,13 @@ pub(super) fn selinux<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let mut fine = true;
             for field in ["type", "user", "role"] {
                 let Some(node) = options.and_then(|options| options.get(field)) else { continue };
-                let allowed = if field == "type" { type_is_fine(node.text()) } else { node.text().is_empty() };
+                let allowed =
+                    if field == "type" { type_is_fine(node.text()) } else { node.text().is_empty() };
                 if !allowed {
                     fine = false;
                     let message = format!("the SELinux {field} is set to {}", shown(node.text()));
-                    sink.fail(Found::new(subject, node, message).change(Change::Remove(node)));
+                    let found = Found::new(subject, node, message).change(Change::Remove(node));
+                    sink.fail(super::system::judged(found, context, workload));
                 }
             }
             if fine {
@@ -132,8 +135,11 @@ pub(super) fn root_file_system<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let message = "the root file system is writable";
             let found = match node {
                 Some(node) => Found::new(subject, node, message).change(Change::Set(node, "true".to_owned())),
-                None => Found::missing(subject, container.node, FIELD, message)
-                    .change(Change::SetPath(container.node, FIELD.to_owned(), "true".to_owned())),
+                None => Found::missing(subject, container.node, FIELD, message).change(Change::SetPath(
+                    container.node,
+                    FIELD.to_owned(),
+                    "true".to_owned(),
+                )),
             };
             sink.fail(with_misplaced(found, workload, "readOnlyRootFilesystem"));
         }

@@ -114,7 +114,12 @@ const SENSITIVE: &[Sensitive] = &[
     tree("/var/lib/docker/containers", High, Medium, "logs and settings of containers"),
     tree("/var/lib/etcd", Critical, Critical, "the data of the cluster, secrets included"),
     tree("/var/lib/k0s", Critical, Critical, "keys and data of the cluster"),
-    tree("/var/lib/kubelet", Critical, Critical, "the kubelet's key, and volumes and secrets of all pods of the node"),
+    tree(
+        "/var/lib/kubelet",
+        Critical,
+        Critical,
+        "the kubelet's key, and volumes and secrets of all pods of the node",
+    ),
     tree("/var/lib/kubelet/device-plugins", Medium, Low, "sockets of device plugins"),
     tree("/var/lib/kubelet/plugins", Medium, Low, "sockets of storage plugins"),
     tree("/var/lib/kubelet/plugins_registry", Medium, Low, "sockets of plugins"),
@@ -127,8 +132,19 @@ const SENSITIVE: &[Sensitive] = &[
 ];
 
 /// Devices through which the node's disks or memory are open.
-const RAW_DEVICES: [&str; 11] =
-    ["/dev/sd", "/dev/nvme", "/dev/vd", "/dev/xvd", "/dev/hd", "/dev/dm-", "/dev/mapper", "/dev/disk", "/dev/mem", "/dev/kmem", "/dev/port"];
+const RAW_DEVICES: [&str; 11] = [
+    "/dev/sd",
+    "/dev/nvme",
+    "/dev/vd",
+    "/dev/xvd",
+    "/dev/hd",
+    "/dev/dm-",
+    "/dev/mapper",
+    "/dev/disk",
+    "/dev/mem",
+    "/dev/kmem",
+    "/dev/port",
+];
 
 static RAW_DEVICE: Sensitive = tree("/dev", Critical, Critical, "a disk or the memory of the node");
 

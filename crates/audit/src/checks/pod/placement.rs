@@ -37,7 +37,9 @@ pub(super) fn default_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) 
 /// A workload that is none of the cluster's is in a system namespace.
 pub(super) fn system_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for workload in &context.workloads {
-        let Some(namespace) = workload.object.namespace.filter(|own| system::NAMESPACES.contains(own)) else { continue };
+        let Some(namespace) = workload.object.namespace.filter(|own| system::NAMESPACES.contains(own)) else {
+            continue;
+        };
         if is_static(workload) || (namespace == "kube-system" && system::is_component(workload.object.name)) {
             sink.pass();
             continue;
@@ -83,7 +85,11 @@ fn ways<'a>(workload: &Workload<'a>) -> Vec<(Node<'a>, String, bool)> {
         if CONTROL_PLANE.contains(&key) && matches!(effect, "" | "NoSchedule") {
             found.push((toleration, "it tolerates the taint of control-plane nodes".to_owned(), true));
         } else if key.is_empty() && matches!(effect, "" | "NoSchedule") && is_exists(toleration) {
-            found.push((toleration, "it tolerates every taint, that of control-plane nodes too".to_owned(), true));
+            found.push((
+                toleration,
+                "it tolerates every taint, that of control-plane nodes too".to_owned(),
+                true,
+            ));
         }
     }
     for (key, value) in spec.get("nodeSelector").into_iter().flat_map(Node::entries) {
@@ -91,7 +97,8 @@ fn ways<'a>(workload: &Workload<'a>) -> Vec<(Node<'a>, String, bool)> {
             found.push((value, "it selects control-plane nodes".to_owned(), true));
         }
     }
-    let terms = spec.at("affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
+    let terms =
+        spec.at("affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
     for term in terms.into_iter().flat_map(Node::items) {
         for expression in term.get("matchExpressions").into_iter().flat_map(Node::items) {
             let key = expression.get("key").map_or("", Node::text);
@@ -112,13 +119,16 @@ fn is_exists(toleration: Node<'_>) -> bool {
 }
 
 fn names_control_plane(node: &str) -> bool {
-    node.contains("control-plane") || node.contains("controlplane") || node.split(['-', '.']).any(|part| part == "master")
+    node.contains("control-plane")
+        || node.contains("controlplane")
+        || node.split(['-', '.']).any(|part| part == "master")
 }
 
 /// A pod that nothing controls.
 pub(super) fn naked<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for workload in context.workloads.iter().filter(|workload| workload.object.kind == "Pod") {
-        let owned = workload.object.root.at("metadata.ownerReferences").is_some_and(|owners| !owners.is_empty());
+        let owned =
+            workload.object.root.at("metadata.ownerReferences").is_some_and(|owners| !owners.is_empty());
         let hook = workload.object.annotation("helm.sh/hook").is_some();
         if owned || hook || is_static(workload) {
             sink.pass();

@@ -44,13 +44,20 @@ pub(super) fn escalation<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-fn escalation_of<'a>(context: &Context<'a>, workload: &Workload<'a>, container: &Container<'a>) -> Option<Found<'a>> {
+fn escalation_of<'a>(
+    context: &Context<'a>,
+    workload: &Workload<'a>,
+    container: &Container<'a>,
+) -> Option<Found<'a>> {
     const FIELD: &str = "securityContext.allowPrivilegeEscalation";
     let Some(node) = own(container, "allowPrivilegeEscalation") else {
         let subject = context.container_subject(workload, container);
         let message = "allowPrivilegeEscalation is not set, so processes may gain privileges";
-        let found = Found::missing(subject, container.node, FIELD, message)
-            .change(Change::SetPath(container.node, FIELD.to_owned(), "false".to_owned()));
+        let found = Found::missing(subject, container.node, FIELD, message).change(Change::SetPath(
+            container.node,
+            FIELD.to_owned(),
+            "false".to_owned(),
+        ));
         return Some(with_misplaced(found, workload, "allowPrivilegeEscalation"));
     };
     let subject = context.container_subject(workload, container);
@@ -71,6 +78,8 @@ fn escalation_of<'a>(context: &Context<'a>, workload: &Workload<'a>, container: 
     Some(Found::new(
         subject,
         node,
-        format!("allowPrivilegeEscalation: false has no force beside {other}; the API server refuses the pair"),
+        format!(
+            "allowPrivilegeEscalation: false has no force beside {other}; the API server refuses the pair"
+        ),
     ))
 }

@@ -2,25 +2,30 @@
 
 use nightlatch_manifest::Node;
 
-use super::spec::{pss, says_true, shown};
+use super::spec::{is_static, pss, says_true, shown};
 use crate::{Change, Context, Found, Sink};
 
 const HANDLERS: [&str; 5] =
     ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop"];
 
-/// A probe or hook names a host. In pods with the node's network, loopback is the pod itself: the control plane's own
-/// pods do so.
+/// A probe or hook names a host. In pods with the node's network, loopback is the pod itself; the control plane's own pods
+/// name it or an address of their node.
 pub(super) fn host<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let standard = pss(context);
     if standard.is_some_and(|version| !version.is_at_least(34)) {
         return;
     }
     for workload in &context.workloads {
+        if standard.is_none() && is_static(workload) {
+            sink.pass();
+            continue;
+        }
         let own_loopback = standard.is_none() && workload.pod_spec.get("hostNetwork").is_some_and(says_true);
         for container in workload.containers() {
             let mut fine = true;
             for handler in HANDLERS.iter().filter_map(|path| container.node.at(path)) {
-                for node in ["httpGet", "tcpSocket"].iter().filter_map(|kind| handler.get(kind)?.get("host")) {
+                for node in ["httpGet", "tcpSocket"].iter().filter_map(|kind| handler.get(kind)?.get("host"))
+                {
                     let host = node.text();
                     if host.is_empty() || (own_loopback && is_loopback(host)) {
                         continue;

@@ -28,7 +28,9 @@ impl<'a> Defaults<'a> {
     fn has(&self, workload: &Workload<'a>, fields: &[&str], resource: &str) -> bool {
         self.ranges.iter().any(|(namespace, limit)| {
             *namespace == workload.object.namespace
-                && fields.iter().any(|field| limit.get(field).and_then(|values| values.get(resource)).is_some())
+                && fields
+                    .iter()
+                    .any(|field| limit.get(field).and_then(|values| values.get(resource)).is_some())
         })
     }
 }
@@ -44,7 +46,12 @@ fn is_zero(text: &str) -> bool {
 }
 
 /// True when container, pod or namespace limit the resource.
-fn limited<'a>(defaults: &Defaults<'a>, workload: &Workload<'a>, container: &Container<'a>, resource: &str) -> bool {
+fn limited<'a>(
+    defaults: &Defaults<'a>,
+    workload: &Workload<'a>,
+    container: &Container<'a>,
+    resource: &str,
+) -> bool {
     quantity(container.node, "limits", resource).is_some()
         || quantity(workload.pod_spec, "limits", resource).is_some()
         // An explicit zero is kept; only what is absent is filled in.
@@ -53,7 +60,12 @@ fn limited<'a>(defaults: &Defaults<'a>, workload: &Workload<'a>, container: &Con
 }
 
 /// True when container, pod or namespace ask for the resource. A limit counts as a request.
-fn requested<'a>(defaults: &Defaults<'a>, workload: &Workload<'a>, container: &Container<'a>, resource: &str) -> bool {
+fn requested<'a>(
+    defaults: &Defaults<'a>,
+    workload: &Workload<'a>,
+    container: &Container<'a>,
+    resource: &str,
+) -> bool {
     quantity(container.node, "requests", resource).is_some()
         || quantity(workload.pod_spec, "requests", resource).is_some()
         || limited(defaults, workload, container, resource)
@@ -79,7 +91,11 @@ fn limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>, resource: &str, path: &
                 continue;
             }
             let found = found(context, workload, &container, path, message);
-            sink.fail(if is_init(&container) && resource == "memory" { found.severity(Severity::Low) } else { found });
+            sink.fail(if is_init(&container) && resource == "memory" {
+                found.severity(Severity::Low)
+            } else {
+                found
+            });
         }
     }
 }
@@ -94,7 +110,13 @@ pub(super) fn memory_request<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     request(context, sink, "memory", "resources.requests.memory", "it asks for no memory");
 }
 
-fn request<'a>(context: &Context<'a>, sink: &mut Sink<'a>, resource: &str, path: &'static str, message: &str) {
+fn request<'a>(
+    context: &Context<'a>,
+    sink: &mut Sink<'a>,
+    resource: &str,
+    path: &'static str,
+    message: &str,
+) {
     let defaults = Defaults::new(context);
     for workload in &context.workloads {
         // Init containers are over before the pod's own requests count.

@@ -40,7 +40,8 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             annotations(context, workload, sink);
             continue;
         }
-        let bad = |profile: Node<'_>| if standard { !confines(profile) } else { kind(profile) == "Unconfined" };
+        let bad =
+            |profile: Node<'_>| if standard { !confines(profile) } else { kind(profile) == "Unconfined" };
         bad_settings(context, workload, "seccompProfile", standard, bad, sink, |subject, profile| {
             let node = profile.get("type").unwrap_or(profile);
             let message = match kind(profile) {
@@ -98,7 +99,10 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         for container in workload.containers() {
             let profile = workload.effective(&container, "seccompProfile");
             let inherits = own(&container, "seccompProfile").is_none();
-            if profile.is_some_and(confines) || (profile.is_none() && by_node) || annotated(context, workload, &container) {
+            if profile.is_some_and(confines)
+                || (profile.is_none() && by_node)
+                || annotated(context, workload, &container)
+            {
                 sink.pass();
             } else if !(bad_pod.is_some() && inherits) {
                 sink.fail(found(context, workload, &container, profile));
@@ -125,8 +129,10 @@ fn found<'a>(
             Found::new(subject, node, "its seccomp profile is neither RuntimeDefault nor Localhost")
                 .change(Change::Set(profile, RUNTIME_DEFAULT.to_owned()))
         }
-        None => Found::missing(subject, container.node, FIELD, "neither pod nor container set a seccomp profile")
-            .change(Change::SetPath(container.node, FIELD.to_owned(), RUNTIME_DEFAULT.to_owned())),
+        None => {
+            Found::missing(subject, container.node, FIELD, "neither pod nor container set a seccomp profile")
+                .change(Change::SetPath(container.node, FIELD.to_owned(), RUNTIME_DEFAULT.to_owned()))
+        }
     };
     let dead = |(key, _): &(Node<'a>, Node<'a>)| {
         key.text() == POD_ANNOTATION || key.text().strip_prefix(CONTAINER_ANNOTATION) == Some(container.name)
@@ -142,7 +148,8 @@ fn found<'a>(
 fn annotated(context: &Context<'_>, workload: &Workload<'_>, container: &Container<'_>) -> bool {
     is_before_field(context)
         && pod_annotations(workload).into_iter().flat_map(Node::entries).any(|(key, value)| {
-            (key.text() == POD_ANNOTATION || key.text().strip_prefix(CONTAINER_ANNOTATION) == Some(container.name))
+            (key.text() == POD_ANNOTATION
+                || key.text().strip_prefix(CONTAINER_ANNOTATION) == Some(container.name))
                 && value.text() != "unconfined"
         })
 }

@@ -108,7 +108,9 @@ pub(super) fn bad_settings<'a>(
     let mut counts = strict;
     for container in workload.containers() {
         match own(&container, field) {
-            Some(node) if bad(node) => sink.fail(found(context.container_subject(workload, &container), node)),
+            Some(node) if bad(node) => {
+                sink.fail(found(context.container_subject(workload, &container), node))
+            }
             Some(_) => sink.pass(),
             None if of_pod.is_some() => counts = true,
             None => sink.pass(),

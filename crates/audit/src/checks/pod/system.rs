@@ -64,6 +64,7 @@ const COMPONENTS: &[&str] = &[
     "kube-proxy",
     "kube-router",
     "kube-scheduler",
+    "kube-state-metrics",
     "kube-vip",
     "kubelet-csr-approver",
     "l7-default-backend",
@@ -147,5 +148,7 @@ pub(super) fn judged<'a>(found: Found<'a>, context: &Context<'a>, workload: &Wor
     if pss(context).is_some() || !is_of_cluster(workload) {
         return found;
     }
-    found.severity(Severity::Low).related("by its name and namespace it is a part of the cluster that needs this", None)
+    found
+        .severity(Severity::Low)
+        .related("by its name and namespace it is a part of the cluster that needs this", None)
 }

@@ -27,7 +27,9 @@ pub(super) fn zero<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         }
         let is_zero = |node: Node<'_>| node.as_int() == Some(0);
         bad_settings(context, workload, "runAsUser", standard.is_some(), is_zero, sink, |subject, node| {
-            Found::new(subject, node, "runs as user 0").cause("user").change(Change::Set(node, "1000".to_owned()))
+            Found::new(subject, node, "runs as user 0")
+                .cause("user")
+                .change(Change::Set(node, "1000".to_owned()))
         });
     }
 }
@@ -94,9 +96,13 @@ fn non_root<'a>(
         }
         None if of_pod.is_some() => return NonRoot::ByPod,
         None => {
-            let message = "neither runAsNonRoot nor a user is set, so the image decides whether it runs as root";
-            Found::missing(subject, container.node, FIELD, message)
-                .change(Change::SetPath(container.node, FIELD.to_owned(), "true".to_owned()))
+            let message =
+                "neither runAsNonRoot nor a user is set, so the image decides whether it runs as root";
+            Found::missing(subject, container.node, FIELD, message).change(Change::SetPath(
+                container.node,
+                FIELD.to_owned(),
+                "true".to_owned(),
+            ))
         }
     };
     NonRoot::Broken(Box::new(found.cause("user")))
@@ -144,7 +150,10 @@ pub(super) fn no_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
         let spec = workload.pod_spec;
         // The API server refuses `hostUsers: false` beside these.
-        if ["hostNetwork", "hostPID", "hostIPC"].into_iter().any(|field| spec.get(field).is_some_and(says_true)) {
+        if ["hostNetwork", "hostPID", "hostIPC"]
+            .into_iter()
+            .any(|field| spec.get(field).is_some_and(says_true))
+        {
             continue;
         }
         let may_be_root = |container: &Container<'a>| {
@@ -161,8 +170,11 @@ pub(super) fn no_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let message = "a container may run as root, which is root for the node too";
         sink.fail(match set {
             Some(node) => Found::new(subject, node, message).change(Change::Set(node, "false".to_owned())),
-            None => Found::missing(subject, spec, "hostUsers", message)
-                .change(Change::SetPath(spec, "hostUsers".to_owned(), "false".to_owned())),
+            None => Found::missing(subject, spec, "hostUsers", message).change(Change::SetPath(
+                spec,
+                "hostUsers".to_owned(),
+                "false".to_owned(),
+            )),
         });
     }
 }

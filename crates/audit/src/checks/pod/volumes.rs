@@ -37,7 +37,8 @@ pub(super) fn restricted<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let name = volume.get("name").map_or("", Node::text);
             let message = format!("the volume {} is of the type {}", shown(name), shown(key.text()));
             sink.fail(
-                Found::new(context.workload_subject(workload), value, message).cause(format!("volume:{name}")),
+                Found::new(context.workload_subject(workload), value, message)
+                    .cause(format!("volume:{name}")),
             );
         }
     }
@@ -54,11 +55,15 @@ pub(super) fn hosts_file<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         if let Some(node) = workload.pod_spec.get("hostAliases").filter(|node| !node.is_empty()) {
             fine = false;
             sink.fail(
-                Found::new(subject, node, "the pod's hosts file has entries of its own").change(Change::Remove(node)),
+                Found::new(subject, node, "the pod's hosts file has entries of its own")
+                    .change(Change::Remove(node)),
             );
         }
         for volume in workload.pod_spec.get("volumes").into_iter().flat_map(Node::items) {
-            let Some(node) = volume.at("hostPath.path").filter(|node| clean(node.text()) == "/etc/hosts") else { continue };
+            let Some(node) = volume.at("hostPath.path").filter(|node| clean(node.text()) == "/etc/hosts")
+            else {
+                continue;
+            };
             fine = false;
             sink.fail(Found::new(subject, node, "the pod mounts the node's hosts file"));
         }
