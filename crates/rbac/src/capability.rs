@@ -214,6 +214,41 @@ impl Capability {
         1 << self as u8
     }
 
+    /// The part of a rule that gives it: stars as written, and of lists only what it is about.
+    pub fn part_of(self, rule: &Rule) -> Rule {
+        let mut part = Rule { names: rule.names.clone(), at: rule.at, ..Rule::default() };
+        let mut add = |list: fn(&mut Rule) -> &mut Vec<String>, word: &str, own: &[String]| {
+            let is_written = own.iter().any(|own| own == word);
+            let shown = if is_written { word } else { "*" };
+            let list = list(&mut part);
+            if (is_written || own.iter().any(|own| own == "*")) && !list.iter().any(|own| own == shown) {
+                list.push(shown.to_owned());
+            }
+        };
+        for (verbs, group, resources) in self.rights() {
+            let matching = |verb: &&&str| {
+                resources
+                    .iter()
+                    .any(|resource| rule.allows_any_name(&Attributes::resource(verb, group, resource, "")))
+            };
+            let verbs: Vec<&&str> = verbs.iter().filter(matching).collect();
+            let Some(first) = verbs.first() else { continue };
+            verbs.iter().for_each(|verb| add(|part| &mut part.verbs, verb, &rule.verbs));
+            add(|part| &mut part.groups, group, &rule.groups);
+            for resource in resources.iter() {
+                if !rule.allows_any_name(&Attributes::resource(first, group, resource, "")) {
+                    continue;
+                }
+                let any_sub = resource.split_once('/').map(|(_, sub)| format!("*/{sub}"));
+                match any_sub.filter(|any| rule.resources.contains(any)) {
+                    Some(any) => add(|part| &mut part.resources, &any, &rule.resources),
+                    None => add(|part| &mut part.resources, resource, &rule.resources),
+                }
+            }
+        }
+        part
+    }
+
     /// Whether a rule gives it, and how.
     pub fn in_rule(self, rule: &Rule) -> Held {
         let gives = |(verbs, group, resources): &Right| {

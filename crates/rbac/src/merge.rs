@@ -4,45 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Rule;
 
-/// Merges rules that are each one right: verbs of the same target, then resources (and paths) of the same verbs, then
-/// names of the same verbs and resources. What is granted stays the same.
+/// Words that are the same for all members of a group, and the words that are gathered from them.
+type Groups<K, V> = BTreeMap<K, BTreeSet<V>>;
+
+/// Merges rules that are each one right: verbs of the same target, then names of the same verbs and target, then
+/// resources (and paths) of the same verbs and names. What is granted stays the same.
 pub fn merge(rights: &[Rule]) -> Vec<Rule> {
-    let mut verbs: BTreeMap<(&[String], &[String], &[String], &[String]), BTreeSet<&str>> = BTreeMap::new();
-    for right in rights {
-        let target = (
-            right.groups.as_slice(),
-            right.resources.as_slice(),
-            right.names.as_slice(),
-            right.paths.as_slice(),
-        );
-        verbs.entry(target).or_default().extend(right.verbs.iter().map(String::as_str));
+    let by_target = gather(rights, |rule| &mut rule.verbs);
+    // A right to all names must not be lost among rights to some.
+    let (free, named): (Vec<Rule>, Vec<Rule>) = by_target.into_iter().partition(|rule| rule.names.is_empty());
+    let mut all = gather(&named, |rule| &mut rule.names);
+    all.extend(free);
+    let (paths, resources): (Vec<Rule>, Vec<Rule>) =
+        all.into_iter().partition(|rule| rule.resources.is_empty());
+    let mut merged = gather(&resources, |rule| &mut rule.resources);
+    merged.extend(gather(&paths, |rule| &mut rule.paths));
+    merged.sort();
+    merged
+}
+
+/// Puts together the rules that differ in one list only.
+fn gather(rules: &[Rule], list: fn(&mut Rule) -> &mut Vec<String>) -> Vec<Rule> {
+    let mut groups: Groups<Rule, String> = BTreeMap::new();
+    for rule in rules {
+        let mut key = Rule { at: None, ..rule.clone() };
+        let words = std::mem::take(list(&mut key));
+        groups.entry(key).or_default().extend(words);
     }
-    type Same<'a> = (Vec<&'a str>, &'a [String], &'a [String], bool);
-    let mut names: BTreeMap<(Vec<&str>, &[String], &[String], &[String], bool), BTreeSet<&String>> =
-        BTreeMap::new();
-    for ((groups, resources, own, paths), verbs) in verbs {
-        let key = (verbs.into_iter().collect(), groups, resources, paths, own.is_empty());
-        names.entry(key).or_default().extend(own);
-    }
-    let mut resources: BTreeMap<(Same<'_>, Vec<&String>), (BTreeSet<&String>, BTreeSet<&String>)> =
-        BTreeMap::new();
-    for ((verbs, groups, own, paths, free), names) in names {
-        let same: Same<'_> = (verbs, groups, &[], free);
-        let (all, all_paths) = resources.entry((same, names.into_iter().collect())).or_default();
-        all.extend(own);
-        all_paths.extend(paths);
-    }
-    let strings = |words: BTreeSet<&String>| words.into_iter().cloned().collect::<Vec<_>>();
-    let rule = |(((verbs, groups, _, _), names), (resources, paths)): (
-        (Same<'_>, Vec<&String>),
-        (BTreeSet<&String>, BTreeSet<&String>),
-    )| Rule {
-        verbs: verbs.into_iter().map(str::to_owned).collect(),
-        groups: groups.to_vec(),
-        resources: strings(resources),
-        names: names.into_iter().cloned().collect(),
-        paths: strings(paths),
-        at: None,
+    let whole = |(mut rule, words): (Rule, BTreeSet<String>)| {
+        *list(&mut rule) = words.into_iter().collect();
+        rule
     };
-    resources.into_iter().map(rule).collect()
+    groups.into_iter().map(whole).collect()
 }

@@ -74,7 +74,7 @@ impl Operator {
                     .iter()
                     .position(|rule| rule.allows(&Attributes::resource("create", self.group, resource, "")))
             };
-            let rule = self.resources.iter().find_map(|resource| makes(&resource))? as u32;
+            let rule = self.resources.iter().find_map(&makes)? as u32;
             Some(RuleGrant { binding, role, rule })
         })
     }

@@ -36,6 +36,9 @@ pub enum Target {
 /// Most single rights that are merged for one caller; more are cut, and the caller of the function learns it.
 const RIGHTS_MAX: usize = 1_000_000;
 
+/// A scope and target, and the verbs and rules that were gathered for it.
+type Merged<'a> = BTreeMap<(Option<&'a str>, Target), (BTreeSet<&'a str>, BTreeSet<RuleGrant>)>;
+
 impl Authorizer {
     /// The rules that a caller holds, with the namespace they hold in (nothing for everywhere), those of the
     /// cluster first. Members of `system:masters` need none.
@@ -66,8 +69,7 @@ impl Authorizer {
     /// All rights of a caller, merged by scope and target, in order. The flag is false when some were left out
     /// because there were too many.
     pub fn rights_of(&self, user: &User) -> (Vec<Right>, bool) {
-        let mut merged: BTreeMap<(Option<&str>, Target), (BTreeSet<&str>, BTreeSet<RuleGrant>)> =
-            BTreeMap::new();
+        let mut merged: Merged<'_> = BTreeMap::new();
         let mut is_whole = true;
         for (namespace, grant) in self.held_by(user) {
             let role = self.policy.roles.get(grant.role as usize);
@@ -90,19 +92,18 @@ impl Authorizer {
                 through.insert(grant);
             }
         }
-        let right = |((namespace, target), (verbs, through)): (
-            (Option<&str>, Target),
-            (BTreeSet<&str>, BTreeSet<RuleGrant>),
-        )| Right {
-            namespace: namespace.map(str::to_owned),
-            target,
-            verbs: match verbs.contains("*") {
+        let mut rights = Vec::with_capacity(merged.len());
+        for ((namespace, target), (verbs, through)) in
+            merged.into_iter().filter(|(_, (verbs, _))| !verbs.is_empty())
+        {
+            let verbs = match verbs.contains("*") {
                 true => vec!["*".to_owned()],
                 false => verbs.into_iter().map(str::to_owned).collect(),
-            },
-            through: through.into_iter().collect(),
-        };
-        (merged.into_iter().filter(|(_, (verbs, _))| !verbs.is_empty()).map(right).collect(), is_whole)
+            };
+            let namespace = namespace.map(str::to_owned);
+            rights.push(Right { namespace, target, verbs, through: through.into_iter().collect() });
+        }
+        (rights, is_whole)
     }
 
     /// Whether a caller is above all rules.

@@ -174,7 +174,8 @@ impl Edges<'_, '_, '_> {
         }
         let grants: Option<Vec<RuleGrant>> = capabilities.iter().map(|&own| self.holder.free(own)).collect();
         if let Some(&grant) = grants.as_ref().and_then(|grants| grants.first()) {
-            self.to(to, how, grant);
+            let about = capabilities.first().copied();
+            self.builder.graph.edge_about(self.who.clone(), to, how, Some(grant), about);
         }
     }
 

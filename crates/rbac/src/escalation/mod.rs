@@ -9,7 +9,7 @@ mod holder;
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::{Authorizer, RoleCapabilities, RoleId, RuleGrant, Subject, Surroundings};
+use crate::{Authorizer, Capability, RoleCapabilities, RoleId, RuleGrant, Subject, Surroundings};
 
 /// What can be gained.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -46,6 +46,7 @@ pub struct Edge {
     /// In words that follow the name of who holds it: `may make tokens of every account`.
     how: &'static str,
     grant: Option<RuleGrant>,
+    about: Option<Capability>,
 }
 
 /// One step of a chain.
@@ -57,6 +58,8 @@ pub struct Step {
     pub how: &'static str,
     /// Through which rule; nothing for what follows by itself.
     pub grant: Option<RuleGrant>,
+    /// Which capability of the rule it is; empty when another part of it.
+    pub about: Vec<Capability>,
     /// What is gained.
     pub to: Vertex,
 }
@@ -130,7 +133,13 @@ impl Escalation {
 
     fn step(&self, edge: &Edge) -> Option<Step> {
         let vertex = |number: u32| self.vertices.get(number as usize).cloned();
-        Some(Step { from: vertex(edge.from)?, how: edge.how, grant: edge.grant, to: vertex(edge.to)? })
+        Some(Step {
+            from: vertex(edge.from)?,
+            how: edge.how,
+            grant: edge.grant,
+            about: edge.about.into_iter().collect(),
+            to: vertex(edge.to)?,
+        })
     }
 
     fn vertex(&mut self, vertex: Vertex) -> u32 {
@@ -145,13 +154,24 @@ impl Escalation {
     }
 
     fn edge(&mut self, from: Vertex, to: Vertex, how: &'static str, grant: Option<RuleGrant>) {
+        self.edge_about(from, to, how, grant, None);
+    }
+
+    fn edge_about(
+        &mut self,
+        from: Vertex,
+        to: Vertex,
+        how: &'static str,
+        grant: Option<RuleGrant>,
+        about: Option<Capability>,
+    ) {
         let (from, to) = (self.vertex(from), self.vertex(to));
         if from == to {
             return;
         }
         if let Some(of) = self.from.get_mut(from as usize) {
             of.push(self.edges.len() as u32);
-            self.edges.push(Edge { from, to, how, grant });
+            self.edges.push(Edge { from, to, how, grant, about });
         }
     }
 

@@ -67,14 +67,14 @@ impl One<'_> {
         let scope = show_scope(self.binding.namespace.as_deref());
         let group = |name: &str| subject.kind == SubjectKind::Group && subject.name == name;
         let user = |name: &str| subject.kind == SubjectKind::User && subject.name == name;
-        if group(UNAUTHENTICATED) || user(ANONYMOUS) {
-            if let Some(severity) = self.anonymous(assessor) {
-                assessor.found(say(
-                    "RBA-018",
-                    severity,
-                    format!("{who}, which needs no credentials, holds {role} {scope}"),
-                ));
-            }
+        if (group(UNAUTHENTICATED) || user(ANONYMOUS))
+            && let Some(severity) = self.anonymous(assessor)
+        {
+            assessor.found(say(
+                "RBA-018",
+                severity,
+                format!("{who}, which needs no credentials, holds {role} {scope}"),
+            ));
         }
         if (group(AUTHENTICATED) || group(ACCOUNTS)) && !self.is_for_all() {
             let severity = if self.grants_nothing() { Info } else { High };

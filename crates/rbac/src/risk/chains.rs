@@ -60,7 +60,7 @@ fn show_step(assessor: &Assessor<'_>, step: &Step) -> (String, Option<Anchor>) {
     let from = step.from.describe(assessor.authorizer);
     match step.grant {
         Some(grant) => {
-            let (rule, at) = assessor.evidence(grant);
+            let (rule, at) = assessor.evidence(grant, &step.about);
             let binding = assessor.binding(grant.binding);
             let through =
                 binding.map(|binding| format!(" through {}", binding.describe())).unwrap_or_default();

@@ -173,6 +173,24 @@ pub(super) fn assess(assessor: &mut Assessor<'_>) {
     }
 }
 
+/// The capabilities that a rule is about: evidence shows that part of a long rule.
+fn about(rule: &str) -> &'static [C] {
+    match rule {
+        "RBA-007" => &[C::ModifyWorkloads, C::ScaleWorkloads],
+        "RBA-008" => &[C::Exec, C::ExecByGet],
+        "RBA-012" => &[C::BindClusterRoles, C::BindRoles],
+        "RBA-013" => &[C::WriteRoles, C::WriteBindings, C::WriteClusterRoles, C::WriteClusterBindings],
+        "RBA-014" => {
+            &[C::ImpersonateUsers, C::ImpersonateGroups, C::ImpersonateAccounts, C::ImpersonateExtras]
+        }
+        "RBA-016" => &[C::ApproveSigners, C::SignSigners],
+        "RBA-025" => &[C::WriteConfigMaps],
+        "RBA-032" => &[C::RemovePods],
+        "RBA-038" => &[C::CreateSecrets],
+        _ => SIMPLE.iter().find(|own| own.rule == rule).map_or(&[], |own| own.any),
+    }
+}
+
 /// One binding with its role.
 struct One<'a> {
     number: BindingId,
@@ -215,7 +233,8 @@ impl One<'_> {
         grants: &[RuleGrant],
     ) {
         let message = format!("{} {may} {}", show_subjects(&self.judged), show_scope(self.namespace()));
-        let mut evidence: Vec<_> = grants.iter().map(|&grant| assessor.evidence(grant)).collect();
+        let mut evidence: Vec<_> =
+            grants.iter().map(|&grant| assessor.evidence(grant, about(rule))).collect();
         if self.only.is_some() {
             evidence.push((
                 "the role is shipped with Kubernetes, and this rule was added to it".to_owned(),

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use nightlatch_finding::Severity;
 
 use crate::{
-    Anchor, Authorizer, Binding, BindingId, Capabilities, Escalation, Role, RoleCapabilities, RoleId,
-    RuleGrant, Subject, Surroundings,
+    Anchor, Authorizer, Binding, BindingId, Capabilities, Capability, Escalation, Role, RoleCapabilities,
+    RoleId, RuleGrant, Subject, Surroundings,
     defaults::{self, Comparison},
 };
 
@@ -148,11 +148,16 @@ impl<'a> Assessor<'a> {
         self.assessment.risks.push(risk);
     }
 
-    /// The evidence that a rule of a role is.
-    fn evidence(&self, grant: RuleGrant) -> (String, Option<Anchor>) {
+    /// The evidence that a rule of a role is; of a long rule the part that is about `about`.
+    fn evidence(&self, grant: RuleGrant, about: &[Capability]) -> (String, Option<Anchor>) {
         let Some(role) = self.role(grant.role) else { return (String::new(), None) };
         let rule = role.rules.get(grant.rule as usize);
-        let shown = rule.map(show_rule).unwrap_or_default();
+        let part = |rule: &crate::Rule| {
+            about.iter().map(|own| own.part_of(rule)).find(|part| !part.verbs.is_empty())
+        };
+        let shown = rule
+            .map(|rule| part(rule).map_or_else(|| show_rule(rule), |part| show_rule(&part)))
+            .unwrap_or_default();
         let via = role.from.get(grant.rule as usize).filter(|from| **from != role.name);
         let via = via.map(|from| format!(", aggregated from {from}")).unwrap_or_default();
         let text = format!("{}, rule {}{via}: {shown}", show_role(role), grant.rule + 1);
