@@ -250,9 +250,27 @@ impl<'c, 'a> Container<'c, 'a> {
                 return;
             }
         }
+        self.add(sink, found);
+    }
+
+    /// Adds a finding; where several services take one line from an anchor or a service that they extend, the line is found
+    /// once, and the finding names the others.
+    fn add(&self, sink: &mut Sink<'a>, found: Found<'a>) {
+        if let (crate::At::Value(node), Some((_, service))) = (found.at, self.service) {
+            let is_same = |known: &&mut Found<'a>| {
+                matches!(known.at, crate::At::Value(other) if other == node) && known.subject.name != service.name
+            };
+            if let Some(known) = sink.found.iter_mut().rev().take(LOOKED_BACK).find(is_same) {
+                known.related.push((format!("the same line counts for {}", service.name), Some(service.key)));
+                return;
+            }
+        }
         sink.fail(found);
     }
 }
+
+/// Findings among which one of the same line is looked for.
+const LOOKED_BACK: usize = 1_000;
 
 fn inspected_mount(node: Node<'_>) -> Option<Mount<'_>> {
     let text = |key: &str| node.get(key).map_or("", Node::text);

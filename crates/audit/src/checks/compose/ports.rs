@@ -35,11 +35,15 @@ fn open_port<'a>(container: &Container<'_, 'a>, port: &Port<'a>) -> Found<'a> {
     if let Some(what) = what {
         message.push_str(&format!("; it is {what}"));
     }
-    let mut found = Found::new(container.subject, port.node, message).severity(severity);
+    let mut found = Found::new(container.subject, port.node, message).severity(severity).cause(cause(container, port));
     if let Some(change) = bind_to_loopback(port) {
         found = found.change(change);
     }
     found
+}
+
+fn cause(container: &Container<'_, '_>, port: &Port<'_>) -> String {
+    format!("port:{}", port.node.pointer_from(container.node))
 }
 
 /// An administrator's port weighs more, most of all when the image is the product that listens there.
@@ -104,7 +108,7 @@ pub(super) fn daemon_api<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             }
             is_fine = false;
             let message = "the API of a Docker daemon is published without TLS: who reaches the port owns it";
-            let found = Found::new(container.subject, port.node, message);
+            let found = Found::new(container.subject, port.node, message).cause(cause(&container, &port));
             let found = if port.is_loopback() { found.severity(Severity::High) } else { found };
             container.fail(sink, found);
         }
