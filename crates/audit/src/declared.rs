@@ -73,7 +73,7 @@ fn flag<'a>(declared: &'static Declared, context: &Context<'a>, sink: &mut Sink<
                     sink.pass();
                 }
             }
-            None if !component.is_whole && declared.absent == Absent::Fail => sink.unknown(crate::program::INJECTED),
+            None if !crate::program::is_whole(component) && declared.absent == Absent::Fail => sink.unknown(crate::program::INJECTED),
             None => match declared.absent {
                 Absent::Pass => sink.pass(),
                 Absent::Unknown => sink.unknown("the flag is not set and its default is not known"),

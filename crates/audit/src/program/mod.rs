@@ -73,7 +73,7 @@ impl<'c, 'a> Program<'c, 'a> {
 
     /// False when flags may be set where the input does not show them.
     pub(crate) fn is_whole(&self) -> bool {
-        self.component.is_whole
+        is_whole(self.component)
     }
 
     /// True for a control plane that a cloud provider runs.
@@ -154,6 +154,11 @@ impl<'c, 'a> Program<'c, 'a> {
             None => found,
         }
     }
+}
+
+/// False when settings may stand where the input does not show them. OpenShift's servers have theirs in a file of its own.
+pub(crate) fn is_whole(component: &Component<'_>) -> bool {
+    component.is_whole && component.flag("openshift-config").is_none()
 }
 
 /// The change that gives a flag a value; nothing where the command line cannot be changed by one argument.

@@ -66,7 +66,7 @@ pub(super) fn client_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let message = if webhook {
                     "client certificates are not verified; only tokens log in"
                 } else {
-                    "nobody can log in: neither client certificates nor tokens are verified"
+                    "neither client certificates nor tokens are verified"
                 };
                 let Some(found) = kubelet.found(CLIENT_CA, &value, message) else { continue };
                 sink.fail(if webhook { found.severity(Severity::Medium) } else { found });
