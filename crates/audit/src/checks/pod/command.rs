@@ -233,6 +233,18 @@ mod tests {
         found
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_script_is_taken_apart(text in r#"[a-z \\'"&;#|(){}<>\nü=/-]{0,200}"#) {
+            let mut rest = text.as_str();
+            let mut parts = 0;
+            while let Some(segment) = next_segment(&mut rest) {
+                parts += 1;
+                proptest::prop_assert!(parts <= 2 * text.len() + 1 && text.contains(segment.text));
+            }
+        }
+    }
+
     #[test]
     fn programs_of_command_lines() {
         for (container, expected) in [

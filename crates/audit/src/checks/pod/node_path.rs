@@ -235,6 +235,15 @@ pub(crate) fn clean(path: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn a_clean_path_stays_as_it_is(path in r"/[a-z./ü]{0,40}") {
+            let once = clean(&path).into_owned();
+            proptest::prop_assert!(once.starts_with('/') && !once.contains("//") && !once.contains("/../"));
+            proptest::prop_assert_eq!(clean(&once), once.as_str());
+        }
+    }
+
     #[test]
     fn paths_are_cleaned() {
         for (path, expected) in [

@@ -40,7 +40,8 @@ pub(super) fn system_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let Some(namespace) = workload.object.namespace.filter(|own| system::NAMESPACES.contains(own)) else {
             continue;
         };
-        if is_static(workload) || (namespace == "kube-system" && system::is_component(workload.object.name)) {
+        // The name only: labels and annotations that mark static pods are easily written by anybody.
+        if namespace == "kube-system" && system::is_component(workload.object.name) {
             sink.pass();
             continue;
         }

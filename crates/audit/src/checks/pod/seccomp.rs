@@ -6,7 +6,10 @@ use super::spec::{
     bad_settings, is_restricted_since, own, pod_annotations, pod_security, pss, shown, windows_exempt,
     windows_exempt_since_25,
 };
-use crate::{Change, Context, Found, Sink};
+use crate::{
+    Change, Context, Found, Sink,
+    kubelet::{Kubelet, SECCOMP_DEFAULT, Value, kubelets},
+};
 
 const POD_ANNOTATION: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const CONTAINER_ANNOTATION: &str = "container.seccomp.security.alpha.kubernetes.io/";
@@ -154,14 +157,9 @@ fn annotated(context: &Context<'_>, workload: &Workload<'_>, container: &Contain
         })
 }
 
-/// True when every kubelet of the input gives the runtime's profile to containers that set none.
+/// True when every kubelet of the input surely gives the runtime's profile to containers that set none.
 fn nodes_default(context: &Context<'_>) -> bool {
-    let mut any = false;
-    for object in context.objects_of("KubeletConfiguration") {
-        if object.root.get("seccompDefault").and_then(Node::as_bool) != Some(true) {
-            return false;
-        }
-        any = true;
-    }
-    any
+    let kubelets = kubelets(context);
+    let gives = |kubelet: &Kubelet<'_, '_>| matches!(kubelet.value(SECCOMP_DEFAULT), Value::Set(set) if set.bool() == Some(true));
+    !kubelets.is_empty() && kubelets.iter().all(gives)
 }

@@ -90,7 +90,7 @@ pub(super) fn is_static(workload: &Workload<'_>) -> bool {
     source.is_some_and(|source| source == "file" || source == "http")
         || (workload.object.namespace == Some("kube-system")
             && workload.object.label("tier") == Some("control-plane")
-            && workload.object.label("component").is_some())
+            && workload.object.label("component").is_some_and(super::system::is_component))
 }
 
 /// Where a field that pod and containers have is bad: told for each container that sets it so, and once for the pod
