@@ -385,3 +385,69 @@ fn strange_names_survive_the_way_through_yaml() {
     assert_eq!(back.policies.len(), 3);
     assert_eq!(back.policies[2].selector, suggestion.policies[2].selector);
 }
+
+#[test]
+fn the_example_of_the_guide_is_as_the_guide_says() {
+    let shop = include_str!("../../../docs/guide/network/shop.yaml");
+    let policies = include_str!("../../../docs/guide/network/policies.yaml");
+    let network = read(&format!("{shop}---\n{policies}"));
+    assert!(network.refused.is_empty(), "{:?}", network.refused);
+    for (from, to, port, expected) in [
+        ("shop/api", "data/db", 5432, Verdict::Allowed),
+        ("shop/worker", "data/db", 5432, Verdict::Denied),
+        ("internet", "shop/web", 8080, Verdict::Allowed),
+        ("internet", "shop/worker", 9100, Verdict::Allowed),
+        ("data/backup", "203.0.113.7", 443, Verdict::Allowed),
+        ("data/backup", "internet", 443, Verdict::Denied),
+    ] {
+        assert_eq!(verdict(&network, from, to, port), expected, "{from} to {to} on {port}");
+    }
+}
+
+/// Everything that is asked of a network, so that nothing of it can fail on strange input.
+fn ask_everything(network: &Network) {
+    let engine = Engine::new(network);
+    for certainty in [nightlatch_netpol::Certainty::Sure, nightlatch_netpol::Certainty::Possible] {
+        let mut rows = engine.rows(certainty);
+        (0..engine.classes() as u32).for_each(|class| drop(rows.row(class)));
+    }
+    for pod in 0..network.pods.len() {
+        engine.pair(&Party::Pod(pod), &Party::Pod(0));
+        engine.pair(&Party::Addresses(nightlatch_netpol::AddressSet::internet()), &Party::Pod(pod));
+    }
+    (0..network.policies.len()).for_each(|policy| {
+        assert_ne!(engine.idle(policy).map(|idle| format!("{idle:?}")), Some(String::new()))
+    });
+    engine.lateral(&nightlatch_netpol::PortSet::all());
+    difference(&engine, &engine);
+    let yaml = engine.suggest().yaml();
+    let input = Input { name: "s.yaml".into(), bytes: yaml.clone().into_bytes() };
+    let back = Network::read(&Corpus::read([input]));
+    assert!(back.refused.is_empty(), "{:?}\n{yaml}", back.refused);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 400, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn nothing_fails_on_damaged_manifests(
+        edits in proptest::collection::vec((0_usize..4_000, proptest::sample::select(vec![
+            "{}", "[]", "null", "0", "65536", "-1", "\"\"", "::/0", "0.0.0.0/0", "a: ", "- ", "\n", "é", "{", "]", "true", "*", "&a ",
+        ])), 0..6),
+    ) {
+        let mut text = pod("a", "web", ", ports: [{name: http, containerPort: 8080, hostPort: 80}], env: [{name: A, value: \"db:5432\"}]")
+            + &pod("b", "db", "")
+            + &policy("a", "p", "{podSelector: {matchExpressions: [{key: app, operator: In, values: [web]}]}, ingress: [{from: [{namespaceSelector: {}, podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: [{port: http}, {port: 1, endPort: 9}]}], egress: [{}]}")
+            + "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: c}\nspec: {tier: Admin, priority: 5, subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [10.0.0.0/8]}, {nodes: {}}], protocols: [{tcp: {destinationPort: {range: {start: 5, end: 9}}}}]}]}\n---\n"
+            + "apiVersion: v1\nkind: Service\nmetadata: {namespace: b, name: db}\nspec: {type: NodePort, selector: {app: db}, ports: [{port: 5432, targetPort: http}]}\n---\n"
+            + "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {namespace: a, name: i}\nspec: {defaultBackend: {service: {name: web, port: {name: x}}}}\n";
+        for (at, piece) in edits {
+            let mut at = at % (text.len() + 1);
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            text.insert_str(at, piece);
+        }
+        let corpus = Corpus::read([Input { name: "a.yaml".into(), bytes: text.into_bytes() }]);
+        ask_everything(&Network::read(&corpus));
+    }
+}

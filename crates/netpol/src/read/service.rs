@@ -16,6 +16,12 @@ const INTERNAL: &[(&str, &[&str])] = &[
     ("service.beta.kubernetes.io/oci-load-balancer-internal", &["true"]),
     ("service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type", &["private"]),
     ("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type", &["intranet"]),
+    ("service.beta.kubernetes.io/do-loadbalancer-network", &["INTERNAL", "internal"]),
+    ("service.beta.kubernetes.io/scw-loadbalancer-private", &["true"]),
+    ("oci-network-load-balancer.oraclecloud.com/internal", &["true"]),
+    ("yandex.cloud/load-balancer-type", &["internal"]),
+    ("load-balancer.hetzner.cloud/disable-public-network", &["true"]),
+    ("lb.stackit.cloud/internal-lb", &["true"]),
 ];
 
 pub(super) fn service(object: &Object<'_>) -> Service {

@@ -190,7 +190,11 @@ const NAME_BYTES_MAX: usize = 253;
 
 fn policy_name(pod: &crate::Pod) -> String {
     let mut name = format!("allow-{}", pod.name);
-    name.truncate(NAME_BYTES_MAX);
+    let mut end = name.len().min(NAME_BYTES_MAX);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.truncate(end);
     name
 }
 
