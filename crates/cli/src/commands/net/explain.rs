@@ -56,12 +56,12 @@ pub(crate) fn lines(
             (true, _) => {
                 page.text(&lead, &format!("{name} uses its node's network: policies do not apply to it"), 11)?
             }
+            (false, None) if network.cluster_policies.is_empty() => {
+                let what = if direction == Direction::Ingress { "receives" } else { "sends" };
+                page.text(&lead, &format!("no policy restricts what {name} {what}"), 11)?;
+            }
             (false, None) => {
-                page.text(
-                    &lead,
-                    &format!("no NetworkPolicy isolates {name}: what no cluster policy denies is allowed"),
-                    11,
-                )?;
+                page.text(&lead, &format!("no NetworkPolicy isolates {name}; cluster policies decide:"), 11)?;
             }
             (false, Some(_)) => page.text(&lead, &format!("{name} is isolated:"), 11)?,
         }
@@ -99,9 +99,9 @@ fn side_lines(
         let (peers, place) = rule(network, corpus, direction, reason);
         let perhaps = if reason.certain { "" } else { " perhaps" };
         let text = format!(
-            "{name} rule {} {}s{perhaps} {}{}",
+            "{name} rule {}{perhaps} {} {}{}",
             reason.rule + 1,
-            reason.action.as_str(),
+            word(reason.action),
             ports(reason),
             peers
         );
@@ -201,7 +201,7 @@ fn side_json(network: &Network, corpus: &Corpus, direction: Direction, side: &Si
     let reason = |reason: &Reason| {
         let (peers, place) = rule(network, corpus, direction, reason);
         json!({
-            "policy": policy(network, corpus, reason.policy).0, "rule": reason.rule + 1, "action": action(reason.action),
+            "policy": policy(network, corpus, reason.policy).0, "rule": reason.rule + 1, "action": reason.action.as_str(),
             "ports": reason.ports.to_string(), "peers": peers.trim(), "certain": reason.certain, "at": place,
         })
     };
@@ -215,8 +215,12 @@ fn side_json(network: &Network, corpus: &Corpus, direction: Direction, side: &Si
     })
 }
 
-fn action(action: Action) -> &'static str {
-    action.as_str()
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Allow => "allows",
+        Action::Deny => "denies",
+        Action::Pass => "passes on",
+    }
 }
 
 /// An answer as JSON, without a verdict.

@@ -124,9 +124,12 @@ impl Picture {
                 });
                 continue;
             }
-            pods.sort_by(|&a, &b| network.pods[a].name.cmp(&network.pods[b].name));
-            let item =
-                |pod: usize| Item { label: network.pods[pod].name.to_string(), group: Some(group), pods: vec![pod] };
+            pods.sort_by_cached_key(|&pod| natural(&network.pods[pod].name));
+            let item = |pod: usize| Item {
+                label: network.pods[pod].name.to_string(),
+                group: Some(group),
+                pods: vec![pod],
+            };
             items.extend(pods.into_iter().map(item));
         }
         if items.len() > ROWS_MAX {
@@ -167,37 +170,43 @@ impl Picture {
             }
         }
         let n = self.items.len();
+        self.count_pairs(&foreign);
         let mut seen: Vec<BTreeMap<PortSet, u32>> = vec![BTreeMap::new(); n * n];
         let (mut sure, mut possible) = (engine.rows(Certainty::Sure), engine.rows(Certainty::Possible));
         let doubts = engine.has_doubts();
         for source in 0..classes as u32 {
-            let mut ports: Vec<(PortSet, PortSet)> = vec![Default::default(); classes];
-            let row = sure.row(source);
-            for (number, targets) in &row.groups {
-                let set = sure.ports(*number).intersection(wanted);
-                targets.iter().for_each(|target| ports[target as usize].0 = set.clone());
-            }
-            if doubts {
-                let row = possible.row(source);
-                for (number, targets) in &row.groups {
-                    let set = possible.ports(*number).intersection(wanted);
-                    targets.iter().for_each(|target| ports[target as usize].1 = set.clone());
+            let mut is_sure = vec![false; classes];
+            let mut note = |ports: &PortSet, target: u32, certain: bool| {
+                for (&from, &(plain_from, _)) in &weights[source as usize] {
+                    for (&to, &(plain_to, _)) in &weights[target as usize] {
+                        // A workload is not a pair with itself.
+                        let own = if from == to && source == target { plain_from } else { 0 };
+                        let at = from * n + to;
+                        add(
+                            &mut self.cells[at],
+                            &mut seen[at],
+                            plain_from * plain_to - own,
+                            (ports, certain),
+                            wanted,
+                        );
+                    }
+                }
+            };
+            for (number, targets) in &sure.row(source).groups {
+                let ports = sure.ports(*number).intersection(wanted);
+                for target in targets.iter().filter(|_| !ports.is_empty()) {
+                    is_sure[target as usize] = true;
+                    note(&ports, target, true);
                 }
             }
-            for (target, (sure, possible)) in ports.iter().enumerate() {
-                for (&from, &(plain_from, foreign_from)) in &weights[source as usize] {
-                    for (&to, &(plain_to, foreign_to)) in &weights[target] {
-                        let plain = plain_from * plain_to;
-                        // A workload is not a pair with itself.
-                        let own = if from == to && source as usize == target { plain_from } else { 0 };
-                        let own_foreign =
-                            if from == to && source as usize == target { foreign_from } else { 0 };
-                        let all = (plain_from + foreign_from) * (plain_to + foreign_to) - own - own_foreign;
-                        let cell = &mut self.cells[from * n + to];
-                        cell.pairs += all;
-                        cell.unknown += all - (plain - own);
-                        add(cell, &mut seen[from * n + to], plain - own, sure, possible, wanted);
-                    }
+            if !doubts {
+                continue;
+            }
+            for (number, targets) in &possible.row(source).groups {
+                let ports = possible.ports(*number).intersection(wanted);
+                for target in targets.iter().filter(|&target| !ports.is_empty() && !is_sure[target as usize])
+                {
+                    note(&ports, target, false);
                 }
             }
         }
@@ -206,6 +215,27 @@ impl Picture {
             let mut ports: Vec<(PortSet, u32)> = ports.into_iter().collect();
             ports.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             cell.ports = ports.into_iter().map(|(ports, _)| ports.to_string()).collect();
+        }
+    }
+
+    /// How many pairs each cell stands for, and how many of them are not evaluated.
+    fn count_pairs(&mut self, foreign: &[bool]) {
+        let n = self.items.len();
+        let counts: Vec<(u32, u32)> = self
+            .items
+            .iter()
+            .map(|item| {
+                let unknown = item.pods.iter().filter(|&&pod| foreign[pod]).count() as u32;
+                (item.pods.len() as u32, item.pods.len() as u32 - unknown)
+            })
+            .collect();
+        for (from, &(all_from, plain_from)) in counts.iter().enumerate() {
+            for (to, &(all_to, plain_to)) in counts.iter().enumerate() {
+                let (own, own_plain) = if from == to { (all_from, plain_from) } else { (0, 0) };
+                let cell = &mut self.cells[from * n + to];
+                cell.pairs = all_from * all_to - own;
+                cell.unknown = cell.pairs - (plain_from * plain_to - own_plain);
+            }
         }
     }
 
@@ -232,37 +262,54 @@ impl Picture {
                     let cell = &mut self.cells[at];
                     cell.pairs += plain + foreign;
                     cell.unknown += foreign;
-                    add(cell, &mut seen[at], plain, &sure, &possible, wanted);
+                    let certain = !sure.is_empty();
+                    add(
+                        cell,
+                        &mut seen[at],
+                        plain,
+                        (if certain { &sure } else { &possible }, certain),
+                        wanted,
+                    );
                 }
             }
         }
     }
 }
 
+/// Counts pairs that connect on some ports, for certain or perhaps.
 fn add(
     cell: &mut Cell,
     seen: &mut BTreeMap<PortSet, u32>,
     count: u32,
-    sure: &PortSet,
-    possible: &PortSet,
+    (ports, certain): (&PortSet, bool),
     wanted: &PortSet,
 ) {
-    if count == 0 {
+    if count == 0 || ports.is_empty() {
         return;
     }
-    if sure == wanted {
-        cell.all += count;
-    } else if !sure.is_empty() {
-        cell.some += count;
-    } else if !possible.is_empty() {
-        cell.depends += count;
+    match certain {
+        true if ports == wanted => cell.all += count,
+        true => cell.some += count,
+        false => cell.depends += count,
     }
-    let ports = if sure.is_empty() { possible } else { sure };
-    if !ports.is_empty() {
-        *seen.entry(ports.clone()).or_default() += count;
-    }
+    *seen.entry(ports.clone()).or_default() += count;
 }
 
 fn named(namespace: &str) -> String {
     if namespace.is_empty() { "(no namespace)".to_owned() } else { namespace.to_owned() }
+}
+
+/// A name as people sort it: `web-2` before `web-10`.
+fn natural(name: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let text = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (word, tail) = rest.split_at(text);
+        let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+        let (number, tail) = tail.split_at(digits);
+        parts.push((word.to_owned(), number.parse().unwrap_or(u64::MAX)));
+        rest = tail;
+    }
+    parts
 }

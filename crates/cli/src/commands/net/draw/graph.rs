@@ -39,7 +39,10 @@ pub(super) fn draw(picture: &Picture) -> Part {
     // The Internet is on top.
     let angle = |index: usize| places[index] / total * TAU - TAU / 4.0;
     let spot = |index: usize, r: f64| (cx + r * angle(index).cos(), cy + r * angle(index).sin());
-    let mut body = marker();
+    // Where everything is open the curves would hide each other.
+    let drawn = picture.cells.iter().filter(|cell| !matches!(cell.look(), Look::None | Look::Itself)).count();
+    let opacity = (90.0 / drawn.max(1) as f64).clamp(0.2, 1.0);
+    let mut body = format!("{}<g stroke-opacity=\"{opacity:.2}\">\n", marker());
     for from in 0..n {
         for to in 0..n {
             edge(
@@ -51,6 +54,7 @@ pub(super) fn draw(picture: &Picture) -> Part {
             );
         }
     }
+    body += "</g>\n";
     for index in 0..n {
         node(picture, index, spot(index, radius), spot(index, radius + 14.0), angle(index), &mut body);
     }

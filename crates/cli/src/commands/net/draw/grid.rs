@@ -28,7 +28,7 @@ pub(super) fn draw(picture: &Picture) -> Part {
     let label_width = longest as f64 * 6.7 + 14.0;
     let group_width = if picture.collapsed { 0.0 } else { group_column(picture) };
     let left = label_width + group_width;
-    let top = label_width * 0.76 + 10.0;
+    let top = label_width * 0.76 + 14.0;
     let at = positions(picture, size);
     let end = at.last().map_or(0.0, |last| last + size);
     let mut body = String::new();
@@ -44,7 +44,7 @@ pub(super) fn draw(picture: &Picture) -> Part {
 /// Width of the column with the names of namespaces.
 fn group_column(picture: &Picture) -> f64 {
     let longest = picture.groups.iter().map(|name| name.chars().count().min(LABEL_MAX)).max().unwrap_or(0);
-    longest as f64 * 6.6 + 18.0
+    longest as f64 * 6.6 + 26.0
 }
 
 /// Where each item starts, with gaps between namespaces.
@@ -80,7 +80,7 @@ fn labels(
             left - 8.0,
             top + middle + 4.0
         );
-        let (x, y) = (left + middle + 3.0, top - 7.0);
+        let (x, y) = (left + middle + 3.0, top - 10.0);
         *body += &format!(
             "<text class=\"{class}\" transform=\"translate({x:.1} {y:.1}) rotate(-48)\"><title>{full}</title>{label}</text>\n"
         );
@@ -90,6 +90,12 @@ fn labels(
         named = Some(group);
         let last = picture.items.iter().rposition(|other| other.group == Some(group)).unwrap_or(index);
         let (from, to) = (top + at[index] + 1.0, top + at[last] + size - 1.0);
+        let (across, width) = (left + at[index] + 1.0, at[last] - at[index] + size - 2.0);
+        *body += &format!(
+            "<rect class=\"{}\" x=\"{across:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"2.5\" rx=\"1\"/>",
+            group_class(Some(group)),
+            top - 5.0
+        );
         let name = picture.groups.get(group).map(|name| escape(&cut(name, LABEL_MAX))).unwrap_or_default();
         let color = group_class(Some(group));
         *body += &format!(

@@ -13,7 +13,7 @@ use super::picture::{Look, Picture};
 /// Both pictures below each other, as one SVG.
 pub(crate) fn svg(picture: &Picture, title: &str) -> String {
     let (grid, graph) = (grid::draw(picture), graph::draw(picture));
-    let width = grid.width.max(graph.width).max(520.0) + 2.0 * MARGIN;
+    let width = grid.width.max(graph.width).max(LEGEND_WIDTH) + 2.0 * MARGIN;
     let graph_top = grid.height + HEAD + 64.0;
     let height = graph_top + graph.height + MARGIN;
     let mut out = format!(
@@ -42,6 +42,8 @@ pub(crate) struct Part {
 }
 
 const MARGIN: f64 = 28.0;
+/// Width of the legend.
+pub(crate) const LEGEND_WIDTH: f64 = 580.0;
 /// Height of title, subtitle and legend.
 const HEAD: f64 = 116.0;
 
@@ -80,7 +82,7 @@ pub(crate) fn legend(x: f64, y: f64) -> String {
         );
         out += &mark(class, at, y, 14.0);
         out += &format!("<text class=\"key\" x=\"{:.0}\" y=\"{:.1}\">{text}</text>\n", at + 20.0, y + 11.5);
-        at += 34.0 + text.len() as f64 * 6.6;
+        at += 42.0 + text.len() as f64 * 6.8;
     }
     out
 }
@@ -122,7 +124,7 @@ text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI','Helvetica Neu
 .cell{stroke:var(--paper);stroke-width:1}.none{fill:var(--none)}.all{fill:var(--all)}.some{fill:var(--some)}.maybe{fill:var(--maybe)}\
 .unknown{fill:var(--unknown)}.self{fill:none}.mark{fill:var(--on)}.ring{fill:none;stroke:var(--on);stroke-width:1.5}\
 .dash{stroke:var(--line);stroke-width:1;fill:none}.num{font-size:9px;fill:var(--on);text-anchor:middle;font-variant-numeric:tabular-nums}\
-.edge{fill:none;stroke-width:1.4;opacity:.55}.edge.all{stroke:var(--all);fill:none}.edge.some{stroke:var(--some);fill:none}\
+.edge{fill:none;stroke-width:1.4;opacity:.6}.edge:hover{opacity:1;stroke-width:2.6}.edge.all{stroke:var(--all);fill:none}.edge.some{stroke:var(--some);fill:none}\
 .edge.maybe{stroke:var(--maybe);fill:none;stroke-dasharray:4 3}.edge.unknown{stroke:var(--unknown);fill:none;stroke-dasharray:1 3}\
 .hit:hover .cell,.hit:focus .cell{stroke:var(--ink);stroke-width:2}.hit:focus{outline:none}\
 .node:hover circle,.node:focus circle{stroke:var(--ink);stroke-width:3}.node:focus{outline:none}\
@@ -131,4 +133,66 @@ text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI','Helvetica Neu
 /// The colour of a group; the Internet and what belongs to none have the ink's.
 pub(crate) fn group_class(group: Option<usize>) -> String {
     group.map_or("gi".to_owned(), |group| format!("g{}", group % 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use nightlatch_manifest::{Corpus, Input};
+    use nightlatch_netpol::{Engine, Network, PortSet};
+
+    use super::*;
+
+    fn picture(workloads: usize, name: &str) -> Picture {
+        let one = |n: usize| {
+            format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{namespace: \"{name}{}\", name: \"{name}-{n}\"}}, spec: {{containers: [{{name: c, image: i}}]}}}}\n---\n",
+                n % 7
+            )
+        };
+        let text: String = (0..workloads).map(one).collect();
+        let corpus = Corpus::read([Input { name: "a.yaml".into(), bytes: text.into_bytes() }]);
+        let network = Network::read(&corpus);
+        assert_eq!(network.pods.len(), workloads, "{:?}", corpus.diagnostics);
+        Picture::new(&Engine::new(&network), &PortSet::all(), 60)
+    }
+
+    /// Tags that are closed in the order in which they were opened; nothing but tags between `<` and `>`.
+    fn assert_well_formed(markup: &str) {
+        let mut open = Vec::new();
+        for piece in markup.split('<').skip(1) {
+            let (tag, _) = piece.split_once('>').unwrap_or_else(|| unreachable!("an open tag: {piece}"));
+            let name: String =
+                tag.trim_start_matches('/').chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            match (tag.starts_with('/'), tag.ends_with('/'), name.as_str()) {
+                (true, ..) => assert_eq!(open.pop().as_deref(), Some(name.as_str()), "{tag}"),
+                (_, true, _) | (_, _, "" | "meta") => {}
+                _ => open.push(name),
+            }
+        }
+        assert!(open.is_empty(), "{open:?}");
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let picture = picture(9, r"</text><script>alert(1)</script>&'\u202e\u001b[31m");
+        for drawn in [svg(&picture, "a <b>"), html(&picture, "a <b>")] {
+            assert_well_formed(&drawn);
+            for forbidden in ["<script", "alert(1)</", "<b>", "\u{202e}", "\u{1b}", "http://", "url(http"] {
+                let drawn = drawn.replace("http://www.w3.org/2000/svg", "");
+                assert!(!drawn.contains(forbidden), "{forbidden}");
+            }
+            assert!(drawn.contains("&lt;script&gt;"));
+        }
+    }
+
+    #[test]
+    fn many_workloads_become_namespaces() {
+        let (few, many) = (picture(5, "x"), picture(500, "x"));
+        assert!(!few.collapsed && few.items.len() == 6);
+        assert!(many.collapsed && many.items.len() == 8);
+        let inside = many.cell(1, 1);
+        assert_eq!((inside.pairs, inside.all), (72 * 71, 72 * 71));
+        assert_well_formed(&svg(&many, "t"));
+        assert!(svg(&many, "t").len() < 200_000);
+    }
 }

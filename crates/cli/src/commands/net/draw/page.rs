@@ -4,7 +4,7 @@ use nightlatch_untrusted::html as escape;
 
 use super::{
     super::picture::{Look, Picture},
-    STYLE, graph, grid, legend, subtitle,
+    LEGEND_WIDTH, STYLE, graph, grid, legend, subtitle,
 };
 
 /// Lines in words of one item; more are counted.
@@ -25,7 +25,7 @@ pub(crate) fn html(picture: &Picture, title: &str) -> String {
     out += &figure(
         "Matrix",
         "Read from row to column. Point at a cell for its answer.",
-        grid.width.max(480.0),
+        grid.width.max(LEGEND_WIDTH),
         grid.height + 30.0,
         &format!("{}<g transform=\"translate(0 30)\">{}</g>", legend(0.0, 0.0), grid.body),
     );
