@@ -86,6 +86,101 @@ fn one_cause_is_one_finding() {
     }
 }
 
+/// A deployment that has about everything the rules of pods look at.
+fn rich() -> serde_json::Value {
+    let container = serde_json::json!({
+        "name": "c",
+        "image": "registry:5000/lamp:latest",
+        "command": ["sh", "-c", "nginx & mysqld"],
+        "args": ["--x"],
+        "env": [{"name": "GITSYNC_GIT", "value": "x"}],
+        "ports": [{"containerPort": 22, "hostPort": 22}, {"containerPort": 3306}],
+        "resources": {"limits": {"memory": "0", "cpu": 1}, "requests": {"cpu": "1"}},
+        "livenessProbe": {"httpGet": {"host": "h", "port": 80}},
+        "lifecycle": {"postStart": {"exec": {"command": ["sudo", "x"]}}},
+        "securityContext": {
+            "privileged": true,
+            "allowPrivilegeEscalation": true,
+            "capabilities": {"add": ["SYS_ADMIN", "NET_RAW"], "drop": ["all"]},
+            "procMount": "Unmasked",
+            "runAsUser": 0,
+            "runAsNonRoot": false,
+            "seccompProfile": {"type": "Unconfined"},
+            "seLinuxOptions": {"type": "spc_t"},
+            "windowsOptions": {"hostProcess": true}
+        },
+        "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": false}]
+    });
+    serde_json::json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "namespace": "default", "labels": {"tier": "control-plane"}},
+        "spec": {"template": {
+            "metadata": {
+                "labels": {"app": "d"},
+                "annotations": {"container.apparmor.security.beta.kubernetes.io/c": "unconfined"}
+            },
+            "spec": {
+                "hostPID": true,
+                "hostUsers": true,
+                "serviceAccountName": "s",
+                "automountServiceAccountToken": true,
+                "nodeSelector": {"node-role.kubernetes.io/master": ""},
+                "tolerations": [{"operator": "Exists"}],
+                "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["h"]}],
+                "securityContext": {
+                    "runAsGroup": 0,
+                    "supplementalGroups": [0],
+                    "sysctls": [{"name": "kernel.msgmax", "value": "1"}],
+                    "appArmorProfile": {"type": "Unconfined"}
+                },
+                "initContainers": [container.clone()],
+                "containers": [container],
+                "volumes": [{"name": "v", "hostPath": {"path": "/etc"}}, {"name": "e", "emptyDir": {}}]
+            }
+        }}
+    })
+}
+
+/// The pointers of all values below one.
+fn pointers(value: &serde_json::Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    let below: Vec<(String, &serde_json::Value)> = match value {
+        serde_json::Value::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect()
+        }
+        _ => return,
+    };
+    for (key, value) in below {
+        pointers(value, &format!("{at}/{key}"), all);
+    }
+}
+
+#[test]
+fn nothing_at_any_place_is_taken_for_granted() {
+    let mut settings = settings();
+    settings.only = rules().iter().filter(|rule| rule.family() == "pod").map(|rule| rule.id).collect();
+    let whole = rich();
+    let before = findings(whole.to_string().as_bytes(), &settings).len();
+    assert!(before > 40, "{before}");
+    let mut all = Vec::new();
+    pointers(&whole, "", &mut all);
+    let (mut tried, mut fewer) = (0, 0);
+    for pointer in &all {
+        for other in ["null", "true", "\"x\"", "[]", "{}", "[null]"] {
+            let mut changed = whole.clone();
+            let Some(value) = changed.pointer_mut(pointer) else { continue };
+            *value = serde_json::from_str(other).expect("it is JSON");
+            fewer += usize::from(findings(changed.to_string().as_bytes(), &settings).len() < before);
+            tried += 1;
+        }
+    }
+    assert!(tried > 500 && fewer > 100, "{tried} {fewer}");
+}
+
 #[test]
 fn every_fix_mends_its_finding() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules");
