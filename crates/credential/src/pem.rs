@@ -39,7 +39,9 @@ pub(crate) fn read(text: &str, at: usize) -> Option<Detection> {
     let closing = if tail.starts_with("END ") { 5 + 4 + label.len() + 5 } else { 0 };
     let end = floor(text, (body_start + body.len() + closing).min(text.len()));
     let mut found = Detection::new(kind, text, at..end, confidence);
-    found.masked = format!("-----BEGIN {label}----- ({} characters)", body.len());
+    let kind = label.split_whitespace().next().filter(|word| !matches!(*word, "PRIVATE" | "ENCRYPTED"));
+    let kind = kind.map(|word| format!("{word}, ")).unwrap_or_default();
+    found.masked = format!("{kind}{} characters", body.len());
     Some(found)
 }
 
@@ -56,7 +58,7 @@ pub(crate) fn read_base64(text: &str, at: usize) -> Option<Detection> {
     while let Some(found) = inner.get(from..)?.find(BEGIN) {
         if let Some(key) = read(&inner, from + found) {
             let mut outer = Detection::new(key.kind, text, at..at + run, key.confidence);
-            outer.masked = format!("base64 of {}", key.masked);
+            outer.masked = format!("in base64, {}", key.masked);
             return Some(outer);
         }
         from += found + BEGIN.len();

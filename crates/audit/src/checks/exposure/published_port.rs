@@ -28,6 +28,11 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             continue;
         }
         let product = workload.and_then(product::of_workload).map(|(product, _)| product);
+        let runs_the_cluster =
+            product.is_some_and(|product| matches!(product.id, "etcd" | "kubernetes-apiserver"));
+        if runs_the_cluster && way.kind == WayKind::HostNetwork {
+            continue;
+        }
         let guarded = way.kind == WayKind::Entry && is_guarded(&way.object);
         let Some(evidence) = judge(way, product).filter(|_| !guarded) else {
             sink.pass();

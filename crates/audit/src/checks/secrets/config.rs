@@ -1,7 +1,9 @@
 //! Credentials in ConfigMaps, Helm values and plain configuration files.
 
+use std::collections::HashSet;
+
 use nightlatch_finding::Severity;
-use nightlatch_manifest::{Document, DocumentKind, Format, Kind, Node, Object, kind_of};
+use nightlatch_manifest::{Document, DocumentKind, Format, Kind, Node, NodeId, Object, kind_of};
 
 use super::{
     credential::{Said, in_value},
@@ -16,13 +18,40 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     }
     for object in &context.objects {
         for values in helm_values(object) {
-            all_scalars(Subject::object(object), values, sink);
+            all_scalars(Subject::object(object), values, Least::Guess, sink);
         }
     }
+    let workloads: HashSet<_> = context.workloads.iter().map(|workload| key_of(&workload.object)).collect();
+    for object in
+        context.objects.iter().filter(|object| is_custom(object) && !workloads.contains(&key_of(object)))
+    {
+        if let Some(spec) = object.spec() {
+            all_scalars(Subject::object(object), spec, Least::Likely, sink);
+        }
+    }
+    let of_compose = environment_files(context);
     for document in context.corpus.documents.iter().filter(|document| is_plain(document)) {
         let file = context.corpus.source(document.source).name.raw();
-        all_scalars(Subject::document(document, "File", file), document.root(), sink);
+        if kind_of(document) == Some(DocumentKind::Environment) && of_compose.contains(file_name(file)) {
+            continue;
+        }
+        all_scalars(Subject::document(document, "File", file), document.root(), Least::Guess, sink);
     }
+}
+
+/// The last parts of the files that Compose services name: what is in them is judged with the service.
+fn environment_files(context: &Context<'_>) -> HashSet<String> {
+    let mut names = HashSet::new();
+    for project in &context.compose {
+        for path in project.services.iter().flat_map(|service| service.env_files()) {
+            names.extend(project.text(path).map(|path| file_name(&path).to_owned()));
+        }
+    }
+    names
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 /// One finding for each key, so that one can be exempt without the others.
@@ -72,13 +101,39 @@ fn is_plain(document: &Document) -> bool {
     is_file && is_ours && document.root().kind() == Kind::Mapping
 }
 
-fn all_scalars<'a>(subject: Subject<'a>, root: Node<'a>, sink: &mut Sink<'a>) {
+/// True for objects of kinds that others than Kubernetes define, and that no other rule about credentials reads.
+fn is_custom(object: &Object<'_>) -> bool {
+    let group = object.group();
+    let is_foreign = group.contains('.') && !group.ends_with("k8s.io") && !group.ends_with("openshift.io");
+    let is_sealed = matches!(
+        object.kind,
+        "SealedSecret" | "ExternalSecret" | "ClusterExternalSecret" | "SopsSecret" | "PushSecret"
+    );
+    is_foreign && !is_sealed && helm_values(object).is_empty()
+}
+
+fn key_of(object: &Object<'_>) -> (*const Document, NodeId) {
+    (std::ptr::from_ref(object.document()), object.root.id())
+}
+
+/// How sure it must be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Least {
+    Guess,
+    /// Fields of custom objects often hold names of Secrets: a guess is not enough.
+    Likely,
+}
+
+fn all_scalars<'a>(subject: Subject<'a>, root: Node<'a>, least: Least, sink: &mut Sink<'a>) {
     let mut looked = false;
     let mut failed = false;
     for scalar in scalars(root) {
         looked = true;
         let name = Some(scalar.name.as_str()).filter(|name| !name.is_empty());
         let Some(said) = in_value(name, scalar.node.text()) else { continue };
+        if said.is_guess && least == Least::Likely {
+            continue;
+        }
         failed = true;
         let place = name.map_or_else(|| "an element of a list".to_owned(), |name| format!("`{name}`"));
         sink.fail(found(subject, scalar.node, &place, &said));

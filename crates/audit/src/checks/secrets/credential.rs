@@ -73,7 +73,9 @@ fn words(text: &str, one: &Detection, is_lines: bool) -> String {
     }
     if is_lines {
         let line = text.as_bytes().iter().take(one.span.start).filter(|&&byte| byte == b'\n').count() + 1;
-        said.push_str(&format!(" on line {line} of the value"));
+        if line > 1 {
+            said.push_str(&format!(" on line {line} of the value"));
+        }
     }
     said
 }

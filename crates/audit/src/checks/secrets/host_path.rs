@@ -32,7 +32,7 @@ const PLACES: &[(&str, &str)] = &[
     ("/var/snap/microk8s/current/certs", "the keys of the cluster's authorities"),
     ("/var/lib/k0s/pki", "the keys of the cluster's authorities"),
     ("/etc/srv/kubernetes", "the keys of the node (Google Cloud)"),
-    ("/home/kubernetes", "the keys of the node (Google Cloud)"),
+    ("/home/kubernetes/kube-env", "the keys of the node (Google Cloud)"),
     ("/var/lib/cloud/instance", "the user data of the instance"),
     ("/etc/docker/certs.d", "the node's registry certificates"),
     ("/etc/ssh", "the node's host keys"),
@@ -140,6 +140,7 @@ mod tests {
             "/sys",
             "/etc/kubernetes-extra",
             "/opt/cni/bin",
+            "/home/kubernetes/bin/nvidia",
             "/lib/modules",
         ] {
             assert!(holds(path).is_none(), "{path}");
