@@ -63,7 +63,9 @@ fn counted(report: &Value) -> Vec<(String, u64)> {
         .unwrap()
         .iter()
         .filter(|finding| finding.get("suppressed").is_none())
-        .map(|finding| (finding["rule"].as_str().unwrap().to_owned(), finding["location"]["line"].as_u64().unwrap()))
+        .map(|finding| {
+            (finding["rule"].as_str().unwrap().to_owned(), finding["location"]["line"].as_u64().unwrap())
+        })
         .collect()
 }
 
@@ -88,14 +90,16 @@ fn every_format_is_written_and_read_back() {
     let folder = folder(&[("web.yaml", DEPLOYMENT)]);
     let names = ["text", "json", "sarif", "junit", "html", "markdown"];
     let reports: Vec<String> = names.iter().map(|name| format!("--report={name}=out.{name}")).collect();
-    let arguments: Vec<&str> = std::iter::once("web.yaml").chain(reports.iter().map(String::as_str)).collect();
+    let arguments: Vec<&str> =
+        std::iter::once("web.yaml").chain(reports.iter().map(String::as_str)).collect();
     let (code, _, err) = audit(folder.path(), &arguments);
     assert_eq!(code, 0, "{err}");
     for name in names {
         let text = fs::read_to_string(folder.path().join(format!("out.{name}"))).unwrap();
         assert!(text.contains("POD-001"), "{name}: {text}");
     }
-    let sarif: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("out.sarif")).unwrap()).unwrap();
+    let sarif: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("out.sarif")).unwrap()).unwrap();
     assert_eq!(sarif["version"], "2.1.0");
 }
 
@@ -114,7 +118,12 @@ fn a_baseline_leaves_only_what_is_new_even_when_lines_move() {
 
 #[test]
 fn exemptions_hold_until_their_day_and_useless_ones_are_told() {
-    let exempt = |mark: &str| DEPLOYMENT.replace("          privileged: true", &format!("          # nightlatch:ignore {mark}\n          privileged: true"));
+    let exempt = |mark: &str| {
+        DEPLOYMENT.replace(
+            "          privileged: true",
+            &format!("          # nightlatch:ignore {mark}\n          privileged: true"),
+        )
+    };
     let check = |mark: &str, count: usize, notice: &str| {
         let folder = folder(&[("web.yaml", &exempt(mark))]);
         let (_, report) = json(folder.path(), &["web.yaml", "--rule", "POD-001,POD-005"]);
@@ -132,7 +141,10 @@ fn exemptions_hold_until_their_day_and_useless_ones_are_told() {
 #[test]
 fn settings_are_found_above_and_wrong_ones_are_refused_with_the_nearest() {
     let folder = folder(&[
-        ("nightlatch-audit.toml", "fail-on = 'high'\n[[ignore]]\nrule = 'POD-001'\nname = 'w*'\nreason = 'node agent'\n"),
+        (
+            "nightlatch-audit.toml",
+            "fail-on = 'high'\n[[ignore]]\nrule = 'POD-001'\nname = 'w*'\nreason = 'node agent'\n",
+        ),
         ("deploy/web.yaml", DEPLOYMENT),
     ]);
     let inside = folder.path().join("deploy");
@@ -162,7 +174,8 @@ fn patches_keep_comments_and_are_only_shown_until_told_to_write() {
 
 #[test]
 fn bad_documents_are_named_and_the_rest_is_audited() {
-    let laugh: String = (1..30).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1)).collect();
+    let laugh: String =
+        (1..30).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}]\n", n - 1)).collect();
     let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     let bad = format!("a: [1, 2\n---\n{DEPLOYMENT}---\nkey: \"open\n");
     let folder = folder(&[
@@ -179,8 +192,12 @@ fn bad_documents_are_named_and_the_rest_is_audited() {
     let (code, report) = json(folder.path(), &[".", "--rule", "POD-001"]);
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert_eq!(code, 2, "{}", report["notices"]);
-    let files: Vec<&str> =
-        report["findings"].as_array().unwrap().iter().map(|found| found["location"]["file"].as_str().unwrap()).collect();
+    let files: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| found["location"]["file"].as_str().unwrap())
+        .collect();
     assert_eq!(files, ["a-bad.yaml", "e-crlf.yaml", "f-twice.yaml"], "{}", report["notices"]);
     let notices = report["notices"].to_string();
     for name in ["a-bad", "b-laugh", "c-deep", "d-template", "f-twice", "g-bytes", "h-link"] {

@@ -4,6 +4,8 @@
 //! `NIGHTLATCH_LAB=target/lab cargo test -p nightlatch-e2e --test lab -- scan/default`. What this machine cannot start counts
 //! as ignored too, and the reason is printed before and after the run.
 
+#[path = "lab/can_i.rs"]
+mod can_i;
 #[path = "lab/cluster.rs"]
 mod cluster;
 #[path = "lab/defaults.rs"]
@@ -16,6 +18,8 @@ mod rbac;
 mod render;
 #[path = "lab/scan.rs"]
 mod scan;
+#[path = "lab/yaml.rs"]
+mod yaml;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use nightlatch_e2e::lab::{HOME_VARIABLE, home, kubelet_impossible, ports_taken, program};
@@ -46,7 +50,8 @@ fn main() {
     let mut skipped = Vec::new();
     let mut trials = Vec::new();
     for case in
-        [scan::CASES, rbac::CASES, defaults::CASES, cluster::CASES, render::CASES].concat()
+        [scan::CASES, rbac::CASES, can_i::CASES, defaults::CASES, yaml::CASES, cluster::CASES, render::CASES]
+            .concat()
     {
         let lacks = match case.needs {
             Needs::Lab => None,
