@@ -120,13 +120,21 @@ fn users(numbers: &mut Numbers) -> Vec<User> {
         .collect()
 }
 
-/// The shortest of several runs, and what the last one counted.
+/// Time that the processor worked for this thread; where the system does not say, time that went by.
+fn worked(since: Instant) -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split(' ').next().and_then(|word| word.parse().ok());
+    nanoseconds.map_or_else(|| since.elapsed(), Duration::from_nanos)
+}
+
+/// The shortest of several runs in processor time, and what the last one counted.
 fn best(mut run: impl FnMut() -> usize) -> (Duration, usize) {
     let mut count = 0;
     let time = (0..RUNS).map(|_| {
-        let start = Instant::now();
+        let since = Instant::now();
+        let start = worked(since);
         count = run();
-        start.elapsed()
+        worked(since).saturating_sub(start)
     });
     let time = time.min().unwrap_or_default();
     (time, count)

@@ -7,7 +7,7 @@ use nightlatch_manifest::{Corpus, View};
 use crate::{
     Assessment, Attributes, BindingId, Chain, Escalation, Mode, NodeAnswer, NodeGraph, Policy, RoleId,
     RoleKind, Subject, Surroundings, User, defaults,
-    index::{Held, Index, spelled},
+    index::{Held, Index},
     user::MASTERS,
 };
 
@@ -221,8 +221,7 @@ impl Authorizer {
     pub fn by_rules(&self, user: &User, asked: &Attributes<'_>) -> Option<RuleGrant> {
         let own = self.index.users.get(&user.name);
         let groups = user.groups.iter().filter_map(|group| self.index.user_groups.get(group));
-        let spelling = spelled(asked);
-        let words = self.index.asked(asked, &spelling);
+        let words = self.index.asked(asked);
         let first = |held: &Held| self.index.first(&self.policy, held, &words);
         let holdings = || own.into_iter().chain(groups.clone());
         let everywhere = holdings().find_map(|holdings| first(&holdings.cluster));
@@ -237,8 +236,7 @@ impl Authorizer {
     /// Everyone whom a binding lets do it, in order of subject. Who is in `system:masters` may always, and is not
     /// listed. When no namespace is asked for, those who may in some namespace are listed with it.
     pub fn who_can(&self, asked: &Attributes<'_>) -> Vec<WhoCan> {
-        let spelling = spelled(asked);
-        let words = self.index.asked(asked, &spelling);
+        let words = self.index.asked(asked);
         let mut found = Vec::new();
         for hit in self.index.roles(&self.policy, &words) {
             for &binding_id in self.index.bindings_of.get(hit.role as usize).into_iter().flatten() {

@@ -23,7 +23,7 @@ pub struct Change {
 
 /// Single rights looked at for one subject and scope; more are cut.
 const RIGHTS_MAX: usize = 20_000;
-/// Rules that are named as the reason.
+/// Bindings that are named as the reason.
 const REASONS_MAX: usize = 3;
 
 /// Compares what every subject may do. A right that the other policy grants in another way (by another binding, a
@@ -101,7 +101,8 @@ fn missing(owned: &Held<'_>, wanted: &Held<'_>, namespace: Option<&str>) -> (Vec
     for (rule, scope, grant) in wanted.iter().filter(|(_, scope, _)| *scope == namespace) {
         let room = RIGHTS_MAX - rights.len();
         let more = cover::missing(&plain, &in_scope(rule, *scope), room);
-        if !more.is_empty() && by.len() < REASONS_MAX {
+        let is_named = |own: &RuleGrant| own.binding == grant.binding && own.role == grant.role;
+        if !more.is_empty() && by.len() < REASONS_MAX && !by.iter().any(is_named) {
             by.push(*grant);
         }
         rights.extend(more);

@@ -2,7 +2,7 @@
 //!
 //! Everything here grows with the size of the policy and no faster: roles are not copied per binding.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::HashMap;
 
 use crate::{Attributes, Policy, RoleKind, SubjectKind, user};
 
@@ -67,16 +67,24 @@ pub(crate) struct Holdings {
     pub(crate) namespaces: HashMap<String, Held>,
 }
 
+/// The rules that write one resource in one way, and the number of that spelling.
+#[derive(Debug, Default)]
+struct Written {
+    number: u32,
+    slots: Vec<Slot>,
+}
+
 /// The policy, arranged.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     verbs: Words,
     groups: Words,
-    /// Where the rules for each resource as written (`pods`, `*/scale`, `*`) begin in `slots`.
-    by_resource: HashMap<String, Vec<Slot>>,
+    /// The rules for each resource as written (`pods`, `*/scale`).
+    by_resource: HashMap<String, Written>,
+    /// Those for `*`.
+    any_resource: Written,
     /// For each role its rules by resource, sorted by the resource's number.
     by_role: Vec<Vec<(u32, Slot)>>,
-    resources: HashMap<String, u32>,
     /// For each role the rules that have paths.
     paths: Vec<Vec<u32>>,
     pub(crate) users: HashMap<String, Holdings>,
@@ -99,9 +107,8 @@ pub(crate) struct Asked<'a> {
     attributes: &'a Attributes<'a>,
     verb: (u64, bool),
     group: (u64, bool),
-    /// The resource as rules may write it: exact, `*/sub`, `*`; absent ones are written nowhere.
-    resources: [Option<u32>; 3],
-    written: [Option<&'a [Slot]>; 3],
+    /// The rules that write the resource as it is, as `*/sub`, and as `*`.
+    written: [Option<&'a Written>; 3],
 }
 
 impl Index {
@@ -130,13 +137,20 @@ impl Index {
                     continue;
                 }
                 for resource in &rule.resources {
-                    let next = self.resources.len() as u32;
-                    let number = match self.resources.entry(resource.clone()) {
-                        Entry::Occupied(entry) => *entry.get(),
-                        Entry::Vacant(entry) => *entry.insert(next),
+                    let next = self.by_resource.len() as u32 + 1;
+                    // The star has number 0.
+                    let written = match resource.as_str() {
+                        "*" => &mut self.any_resource,
+                        word => match self.by_resource.get_mut(word) {
+                            Some(written) => written,
+                            None => {
+                                let new = Written { number: next, slots: Vec::new() };
+                                self.by_resource.entry(word.to_owned()).or_insert(new)
+                            }
+                        },
                     };
-                    own.push((number, slot));
-                    self.by_resource.entry(resource.clone()).or_default().push(slot);
+                    written.slots.push(slot);
+                    own.push((written.number, slot));
                 }
             }
             own.sort_by_key(|(number, slot)| (*number, slot.rule));
@@ -190,18 +204,22 @@ impl Index {
         }
     }
 
-    /// Looks up the words of a question. `spelled` holds the resource as rules may write it, see [`spelled`].
-    pub(crate) fn asked<'a>(&'a self, attributes: &'a Attributes<'a>, spelled: &[String; 2]) -> Asked<'a> {
-        let spellings = [spelled[0].as_str(), spelled[1].as_str(), "*"];
-        // An empty second spelling is none; an empty first one is what was asked.
-        let known = |at: usize| at != 1 || !attributes.subresource.is_empty();
-        let at = |at: usize| spellings.get(at).copied().filter(|_| known(at));
+    /// Looks up the words of a question.
+    pub(crate) fn asked<'a>(&'a self, attributes: &'a Attributes<'a>) -> Asked<'a> {
+        let written = match (attributes.path, attributes.subresource) {
+            (Some(_), _) => [None, None, None],
+            (None, "") => [self.by_resource.get(attributes.resource), None, Some(&self.any_resource)],
+            (None, sub) => {
+                let exact = format!("{}/{sub}", attributes.resource);
+                let any = format!("*/{sub}");
+                [self.by_resource.get(&exact), self.by_resource.get(&any), Some(&self.any_resource)]
+            }
+        };
         Asked {
             attributes,
             verb: self.verbs.asked(attributes.verb),
             group: self.groups.asked(attributes.group),
-            resources: [0, 1, 2].map(|n| at(n).and_then(|word| self.resources.get(word).copied())),
-            written: [0, 1, 2].map(|n| at(n).and_then(|word| self.by_resource.get(word).map(Vec::as_slice))),
+            written,
         }
     }
 
@@ -213,14 +231,14 @@ impl Index {
                 .iter()
                 .find_map(|&(role, binding)| Some((self.path_in(policy, role, asked)?, binding)));
         }
-        let written: usize = asked.written.iter().flatten().map(|slots| slots.len()).sum();
+        let written: usize = asked.written.iter().flatten().map(|written| written.slots.len()).sum();
         if held.roles.len() * 8 <= written {
             return held
                 .roles
                 .iter()
                 .find_map(|&(role, binding)| Some((self.in_role(policy, role, asked)?, binding)));
         }
-        asked.written.iter().flatten().flat_map(|slots| slots.iter()).find_map(|slot| {
+        asked.written.iter().flatten().flat_map(|written| written.slots.iter()).find_map(|slot| {
             let at = held.roles.binary_search_by_key(&slot.role, |(role, _)| *role).ok()?;
             let hit = allowed(policy, slot, asked)?;
             Some((hit, held.roles.get(at)?.1))
@@ -233,7 +251,8 @@ impl Index {
             return self.path_in(policy, role, asked);
         }
         let own = self.by_role.get(role as usize)?;
-        asked.resources.iter().flatten().find_map(|number| {
+        asked.written.iter().flatten().find_map(|written| {
+            let number = &written.number;
             let start = own.partition_point(|(own, _)| own < number);
             let same = own.get(start..)?.iter().take_while(|(own, _)| own == number);
             same.into_iter().find_map(|(_, slot)| allowed(policy, slot, asked))
@@ -247,7 +266,7 @@ impl Index {
                 (0..policy.roles.len() as u32).filter_map(|role| self.path_in(policy, role, asked)).collect()
             }
             None => {
-                let slots = asked.written.iter().flatten().flat_map(|slots| slots.iter());
+                let slots = asked.written.iter().flatten().flat_map(|written| written.slots.iter());
                 slots.filter_map(|slot| allowed(policy, slot, asked)).collect()
             }
         };
@@ -261,14 +280,6 @@ impl Index {
         self.paths.get(role as usize)?.iter().find_map(|&rule| {
             rules.get(rule as usize)?.allows(asked.attributes).then_some(Hit { role, rule })
         })
-    }
-}
-
-/// How rules may write a resource: exact, and for a subresource `*/sub`.
-pub(crate) fn spelled(attributes: &Attributes<'_>) -> [String; 2] {
-    match attributes.subresource {
-        "" => [attributes.resource.to_owned(), String::new()],
-        sub => [format!("{}/{sub}", attributes.resource), format!("*/{sub}")],
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use proptest::{prelude::*, test_runner::Config};
+
 use nightlatch_manifest::{Corpus, Input, View};
 use nightlatch_rbac::{
-    Attributes, Authorizer, Subject, SuggestOptions, Suggestion, User, Vertex, diff, risk::show_rule,
+    Assume, Attributes, Authorizer, Options, Subject, SuggestOptions, Suggestion, User, Vertex, diff,
+    risk::show_rule,
 };
 
 fn corpus(text: &str) -> Corpus {
@@ -231,4 +234,33 @@ fn a_suggestion_is_for_whom_was_asked_and_generalises_many_names() {
     assert_eq!(roles.len(), 1);
     let rules = &roles[0].1["web"];
     assert!(rules.len() == 1 && rules[0].names.is_empty(), "{rules:?}");
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 300, failure_persistence: None, ..Config::default() })]
+
+    /// Whatever stands in a log, what comes of it is YAML that reads back and allows what was seen.
+    #[test]
+    fn suggestions_survive_any_word(user in "\\PC{1,12}", verb in "[a-z]{1,6}|true|\\PC{1,5}", resource in "[a-z]{1,9}|no|\\PC{1,8}", group in "[a-z.]{0,9}|\\PC{0,5}", name in any::<String>(), namespace in "|[a-z]{1,8}|on") {
+        let line = serde_json::json!({
+            "kind": "Event", "stage": "ResponseComplete", "verb": verb, "user": {"username": user},
+            "objectRef": {"resource": resource, "apiGroup": group, "name": name, "namespace": namespace},
+        });
+        let mut suggestion = Suggestion::new(SuggestOptions::default(), None);
+        suggestion.line(line.to_string().as_bytes()).expect("an event");
+        let yaml = suggestion.yaml();
+        let options = Options { assume: Assume::Never, ..Options::default() };
+        let authorizer = Authorizer::with(&corpus(&yaml), options);
+        let asked = Attributes { verb: &verb, group: &group, resource: &resource, namespace: &namespace, name: &name, ..Attributes::default() };
+        let user = User::exact(user.as_str(), [""; 0]);
+        prop_assert!(authorizer.authorize(&user, &asked).is_allowed(), "{:?}\n{}", asked, yaml);
+    }
+
+    /// Lines that are no events are refused and change nothing.
+    #[test]
+    fn any_bytes_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut suggestion = Suggestion::new(SuggestOptions::default(), None);
+        let is_event = suggestion.line(&bytes).is_ok();
+        prop_assert!(suggestion.yaml().is_empty() || is_event);
+    }
 }

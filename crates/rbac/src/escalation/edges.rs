@@ -46,17 +46,22 @@ impl<'a> Builder<'a> {
         }
         for (namespace, names) in &accounts {
             let set = || Vertex::Accounts(namespace.clone());
-            self.graph.edge(Vertex::AllAccounts, set(), "are", None);
+            self.graph.edge(Vertex::AllAccounts, set(), "include", None);
             for name in names {
                 let account = Subject::service_account(namespace, name);
-                self.graph.edge(set(), Vertex::Subject(account.clone()), "are", None);
+                self.graph.edge(set(), Vertex::Subject(account.clone()), "include", None);
                 self.groups_of(&account);
             }
         }
         for (namespace, account) in used.collect::<BTreeSet<_>>() {
             let set = Vertex::PodAccounts(namespace.to_owned());
-            self.graph.edge(Vertex::AllPodAccounts, set.clone(), "are", None);
-            self.graph.edge(set, Vertex::Subject(Subject::service_account(namespace, account)), "are", None);
+            self.graph.edge(Vertex::AllPodAccounts, set.clone(), "include", None);
+            self.graph.edge(
+                set,
+                Vertex::Subject(Subject::service_account(namespace, account)),
+                "include",
+                None,
+            );
         }
         self.graph.edge(Vertex::Node, Vertex::AllPodAccounts, "reads the token of every pod on it", None);
         self.graph.edge(
@@ -102,10 +107,12 @@ impl<'a> Builder<'a> {
         for (who, holdings) in all {
             match who.kind {
                 SubjectKind::User => {
-                    self.graph.edge(Vertex::AnyUser, subject(who.clone()), "are", None);
+                    self.graph.edge(Vertex::AnyUser, subject(who.clone()), "include", None);
                     self.groups_of(&who);
                 }
-                SubjectKind::Group => self.graph.edge(Vertex::AnyGroup, subject(who.clone()), "are", None),
+                SubjectKind::Group => {
+                    self.graph.edge(Vertex::AnyGroup, subject(who.clone()), "include", None)
+                }
                 _ => {}
             }
             let cluster = holdings.cluster.roles.as_slice();
@@ -117,7 +124,7 @@ impl<'a> Builder<'a> {
             }
         }
         // Whoever may act as any group may act as this one, bound or not.
-        self.graph.edge(Vertex::AnyGroup, subject(Subject::group(user::MASTERS)), "are", None);
+        self.graph.edge(Vertex::AnyGroup, subject(Subject::group(user::MASTERS)), "include", None);
     }
 
     /// Roles that somebody may bind to themselves, and what would follow.

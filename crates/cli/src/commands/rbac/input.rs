@@ -65,7 +65,10 @@ impl Input {
             (_, true) => Assume::Never,
             _ => Assume::WhenAbsent,
         };
-        let authorizer = Authorizer::with(corpus, Options { assume, minor: self.kubernetes_version.unwrap_or(defaults::NEWEST) });
+        let authorizer = Authorizer::with(
+            corpus,
+            Options { assume, minor: self.kubernetes_version.unwrap_or(defaults::NEWEST) },
+        );
         if authorizer.is_cut() && session.chatty() {
             say("warning: there are so many aggregated roles that some of their rules were left out");
         }

@@ -36,6 +36,9 @@ pub(crate) struct Risky {
     /// Leave out what is milder
     #[arg(long, value_name = "SEVERITY", default_value = "low")]
     min_severity: Severity,
+    /// Rules too that reasonable people disagree about
+    #[arg(long)]
+    all: bool,
     /// Exit code 1 when something at or above this severity is found
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<Severity>,
@@ -45,6 +48,9 @@ pub(crate) struct Risky {
     #[command(flatten)]
     input: Input,
 }
+
+/// Rules that are not in the default profile of the audit either.
+const CONTESTED: [&str; 1] = ["RBA-034"];
 
 impl Risky {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
@@ -60,7 +66,9 @@ impl Risky {
         let risks: Vec<&Risk> = assessment
             .risks
             .iter()
-            .filter(|risk| risk.severity >= self.min_severity)
+            .filter(|risk| {
+                risk.severity >= self.min_severity && (self.all || !CONTESTED.contains(&risk.rule))
+            })
             .filter(|risk| wanted.is_none() || risk.subjects.iter().any(is_wanted))
             .collect();
         let mut out = io::BufWriter::new(io::stdout().lock());

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use nightlatch_rbac::Resources;
+use nightlatch_rbac::{
+    Resources, WhoCan as Who,
+    defaults::{Comparison, compare_binding},
+};
 use serde_json::json;
 
 use super::{
@@ -31,6 +34,9 @@ pub(crate) struct WhoCan {
     /// The subresource, where it is not written behind the resource
     #[arg(long, value_name = "NAME")]
     subresource: Option<String>,
+    /// List those too who may by what every cluster ships with
+    #[arg(long)]
+    all: bool,
     /// As a JSON object
     #[arg(long)]
     json: bool,
@@ -46,7 +52,13 @@ impl WhoCan {
         let sub = self.subresource.as_deref();
         let namespace = self.input.namespace();
         let question = Question::read(&self.verb, &self.what, sub, namespace, &resources, session)?;
+        let is_shipped = |one: &Who| {
+            let binding = authorizer.policy().bindings.get(one.grant.binding as usize);
+            binding.is_some_and(|own| own.claims_default && compare_binding(own) == Comparison::AsShipped)
+        };
         let who = authorizer.who_can(&question.attributes());
+        let (shipped, who): (Vec<_>, Vec<_>) =
+            who.into_iter().partition(|one| !self.all && !self.json && is_shipped(one));
         let mut out = io::BufWriter::new(io::stdout().lock());
         if self.json {
             let list: Vec<_> = who
@@ -65,7 +77,7 @@ impl WhoCan {
         }
         let mut page = Page::new(&mut out, session.style());
         let group = "Group system:masters, which is above all rules, may anyway";
-        if who.is_empty() {
+        if who.is_empty() && shipped.is_empty() {
             page.text("", &format!("no binding lets anybody {}", question.describe()), 0)?;
         }
         for of_subject in who.chunk_by(|a, b| a.subject == b.subject) {
@@ -82,6 +94,13 @@ impl WhoCan {
                     page.placed("    ", &text, &at, 6)?;
                 }
             }
+        }
+        if !shipped.is_empty() {
+            let mut names: Vec<String> = shipped.iter().map(|one| one.subject.describe()).collect();
+            names.dedup();
+            let few = names.iter().take(6).cloned().collect::<Vec<_>>().join(", ");
+            let more = if names.len() > 6 { format!(" and {} more", names.len() - 6) } else { String::new() };
+            page.text("", &format!("By what every cluster ships with (--all says how): {few}{more}"), 2)?;
         }
         page.text("", group, 0)?;
         out.flush()?;
