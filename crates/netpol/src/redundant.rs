@@ -19,6 +19,8 @@ pub enum Idle {
 
 /// Policies are compared with the others of their pods, as long as there are at most so many of them.
 const OTHERS_MAX: usize = 500;
+/// Policies of all selected classes together that are looked at.
+const WORK_MAX: usize = 5_000;
 
 /// What one pod may exchange: by class, and with addresses.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -39,6 +41,12 @@ impl Engine<'_> {
         let selected = self.selected(policy);
         if selected.is_empty() {
             return Some(Idle::SelectsNothing);
+        }
+        let work = |class: u32| {
+            Direction::ALL.map(|way| self.side(way).isolating[class as usize].len()).iter().sum::<usize>()
+        };
+        if selected.iter().map(work).sum::<usize>() > WORK_MAX {
+            return None;
         }
         for class in selected.iter() {
             for direction in Direction::ALL {

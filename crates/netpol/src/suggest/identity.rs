@@ -37,20 +37,22 @@ const PASSING: [&str; 10] = [
     "helm.sh/chart",
 ];
 
-pub(super) fn identities(network: &Network) -> Vec<Identity> {
+/// The selectors of some pods.
+pub(super) fn identities(network: &Network, wanted: impl Iterator<Item = usize>) -> HashMap<usize, Identity> {
     let mut by_namespace: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, pod) in network.pods.iter().enumerate().filter(|(_, pod)| !pod.host_network) {
         by_namespace.entry(pod.namespace.as_ref()).or_default().push(at);
     }
-    let of = |(at, pod): (usize, &Pod)| {
+    let mut found = HashMap::new();
+    for at in wanted {
+        let Some(pod) = network.pods.get(at) else { continue };
         let others = by_namespace.get(pod.namespace.as_ref()).map_or(&[][..], Vec::as_slice);
-        identity(network, at, others)
-    };
-    network.pods.iter().enumerate().map(of).collect()
+        found.entry(at).or_insert_with(|| identity(pod, at, network, others));
+    }
+    found
 }
 
-fn identity(network: &Network, at: usize, others: &[usize]) -> Identity {
-    let pod = &network.pods[at];
+fn identity(pod: &Pod, at: usize, network: &Network, others: &[usize]) -> Identity {
     let telling = pod.labels.iter().filter(|(key, _)| TELLING.contains(key));
     let lasting = pod.labels.iter().filter(|(key, _)| !PASSING.contains(key));
     let candidates = [Selector::equal(telling), Selector::equal(lasting), Selector::equal(pod.labels.iter())];

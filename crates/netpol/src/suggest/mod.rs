@@ -4,7 +4,7 @@ mod identity;
 mod need;
 mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use need::{Need, Source};
 
@@ -41,7 +41,11 @@ impl Engine<'_> {
     pub fn suggest(&self) -> Suggestion {
         let network = self.network;
         let needs = need::needs(self);
-        let identities = identity::identities(network);
+        let named = needs.iter().flat_map(|need| match need.source {
+            Source::Pod(from) => vec![from, need.target],
+            _ => vec![need.target],
+        });
+        let identities = identity::identities(network, named);
         let mut ingress: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
         let mut egress: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
         for need in &needs {
@@ -73,7 +77,7 @@ impl Engine<'_> {
                 if pod.host_network || (ingress.is_none() && egress.is_none()) {
                     continue;
                 }
-                let identity = &identities[at];
+                let Some(identity) = identities.get(&at) else { continue };
                 if !identity.exact {
                     suggestion.ambiguous.push(at);
                 }
@@ -123,11 +127,19 @@ fn port_rule(&(protocol, number): &(Protocol, u16)) -> PortRule {
     PortRule { protocol: Some(protocol), port: PortMatch::Range(number, number) }
 }
 
-fn peer(network: &Network, identities: &[identity::Identity], own: usize, other: usize) -> Peer {
+fn peer(
+    network: &Network,
+    identities: &HashMap<usize, identity::Identity>,
+    own: usize,
+    other: usize,
+) -> Peer {
     let (own, pod) = (&network.pods[own], &network.pods[other]);
     let namespaces =
         (own.namespace != pod.namespace).then(|| Selector::equal([(NAME_LABEL, pod.namespace.as_ref())]));
-    Peer::Pods { namespaces, pods: identities[other].selector.clone() }
+    Peer::Pods {
+        namespaces,
+        pods: identities.get(&other).map(|identity| identity.selector.clone()).unwrap_or_default(),
+    }
 }
 
 /// Rules with the same peers become one with all ports, and rules with the same ports one with all peers.
