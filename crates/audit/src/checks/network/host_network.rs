@@ -1,15 +1,20 @@
 //! Pods that share the node's network: policies do not concern them.
 
+use std::collections::HashMap;
+
 use super::view::View;
 use crate::{Context, Found, Sink};
 
 pub(super) fn host_network_bypass<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let view = View::new(context);
+    let mut policies: HashMap<&str, Vec<_>> = HashMap::new();
+    for (_, policy, object) in view.policies() {
+        policies.entry(&policy.namespace).or_default().push((policy, object));
+    }
     for (at, pod) in view.network.pods.iter().enumerate() {
-        let mut selecting = view.policies().filter(|(_, policy, _)| {
-            policy.namespace == pod.namespace && policy.selector.matches(&pod.labels)
-        });
-        let Some((_, _, policy)) = selecting.next() else { continue };
+        let near = policies.get(&*pod.namespace).map_or(&[][..], Vec::as_slice);
+        let mut selecting = near.iter().filter(|(policy, _)| policy.selector.matches(&pod.labels));
+        let Some((_, policy)) = selecting.next() else { continue };
         if !pod.host_network {
             sink.pass();
             continue;

@@ -9,16 +9,15 @@ use crate::{Change, Context, Found, Sink, Subject};
 pub(super) fn dangling_policy<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let view = View::new(context);
     for (at, policy, object) in view.policies() {
-        let workloads = view.network.pods.iter().any(|pod| pod.namespace == policy.namespace);
-        if !workloads && !context.is_full() {
+        let pods = view.pods_in(&policy.namespace);
+        if pods.is_empty() && !context.is_full() {
             sink.unknown("no workload of the policy's namespace is in the input");
             continue;
         }
         let place = object.root.at("spec.podSelector").unwrap_or(name_of(object));
-        if view.engine.selected(at).is_empty() {
-            let host = view.network.pods.iter().any(|pod| {
-                pod.namespace == policy.namespace && pod.host_network && policy.selector.matches(&pod.labels)
-            });
+        if view.engine().selected(at).is_empty() {
+            let host = pods.iter().map(|&pod| &view.network.pods[pod]);
+            let host = host.filter(|pod| pod.host_network).any(|pod| policy.selector.matches(&pod.labels));
             // Selecting host-network pods alone is another rule's matter.
             if !host {
                 let message = "the policy selects no pod";
@@ -49,10 +48,11 @@ fn dangling_peers<'a>(
             let in_namespace = |name: &str| match namespaces {
                 None => *policy.namespace == *name,
                 Some(selector) => {
-                    view.engine.namespace_labels(name).is_some_and(|labels| selector.matches(labels))
+                    view.engine().namespace_labels(name).is_some_and(|labels| selector.matches(labels))
                 }
             };
-            let mut near = view.network.pods.iter().filter(|pod| in_namespace(&pod.namespace)).peekable();
+            let near = view.pods_by_namespace().iter().filter(|(name, _)| in_namespace(name));
+            let mut near = near.flat_map(|(_, pods)| pods).map(|&pod| &view.network.pods[pod]).peekable();
             // Namespaces that are not in the input may have such pods.
             if near.peek().is_none() && !view.context.is_full() {
                 continue;
@@ -171,10 +171,10 @@ fn receivers(
     let own = &view.network.policies[policy];
     if direction == Direction::Ingress {
         return view
-            .engine
+            .engine()
             .selected(policy)
             .iter()
-            .flat_map(|class| view.engine.pods_of(class).collect::<Vec<_>>())
+            .flat_map(|class| view.engine().pods_of(class).collect::<Vec<_>>())
             .collect();
     }
     let is_peer = |pod: &nightlatch_netpol::Pod| {
@@ -184,7 +184,7 @@ fn receivers(
                     let namespace = match namespaces {
                         None => pod.namespace == own.namespace,
                         Some(n) => view
-                            .engine
+                            .engine()
                             .namespace_labels(&pod.namespace)
                             .is_some_and(|labels| n.matches(labels)),
                     };

@@ -117,9 +117,9 @@ impl<'c> View<'c, '_> {
     }
 
     pub(super) fn isolation(&self, pod: usize, direction: Direction) -> Isolation {
-        if !self.engine.isolating(pod, direction).is_empty() || self.denied_by_cluster(pod, direction) {
+        if !self.engine().isolating(pod, direction).is_empty() || self.denied_by_cluster(pod, direction) {
             Isolation::Isolated
-        } else if self.engine.foreign(pod).is_empty() {
+        } else if self.engine().foreign(pod).is_empty() {
             Isolation::Open
         } else {
             Isolation::Unknown
@@ -127,14 +127,14 @@ impl<'c> View<'c, '_> {
     }
 
     fn has_policy(&self, pod: usize) -> bool {
-        Direction::ALL.into_iter().any(|direction| !self.engine.isolating(pod, direction).is_empty())
-            || !self.engine.foreign(pod).is_empty()
+        Direction::ALL.into_iter().any(|direction| !self.engine().isolating(pod, direction).is_empty())
+            || !self.engine().foreign(pod).is_empty()
             || (0..self.network.cluster_policies.len()).any(|policy| self.is_subject(policy, pod))
     }
 
     pub(super) fn is_subject(&self, policy: usize, pod: usize) -> bool {
         let (policy, pod) = (&self.network.cluster_policies[policy], &self.network.pods[pod]);
-        let namespace = self.engine.namespace_labels(&pod.namespace);
+        let namespace = self.engine().namespace_labels(&pod.namespace);
         policy.pods.matches(&pod.labels) && namespace.is_some_and(|labels| policy.namespaces.matches(labels))
     }
 

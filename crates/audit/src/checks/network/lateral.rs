@@ -12,7 +12,7 @@ const CLASSES_MAX: usize = 20_000;
 
 pub(super) fn lateral_movement_exposure<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let view = View::new(context);
-    let engine = &view.engine;
+    let engine = view.engine();
     let namespaces = view.by_namespace();
     if namespaces.len() < 2 || engine.classes() > CLASSES_MAX {
         return;

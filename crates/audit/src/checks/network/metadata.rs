@@ -37,7 +37,7 @@ pub(super) fn metadata_service_reachable<'a>(context: &Context<'a>, sink: &mut S
         if pod.host_network {
             continue;
         }
-        let regions = view.engine.outside(at, Direction::Egress, Certainty::Sure, &metadata);
+        let regions = view.engine().outside(at, Direction::Egress, Certainty::Sure, &metadata);
         let reached = regions.iter().filter(|region| region.ports.contains(Protocol::Tcp, 80));
         let reached = reached.fold(AddressSet::empty(), |all, region| all.union(&region.addresses));
         if reached.is_empty() {
@@ -58,7 +58,7 @@ pub(super) fn metadata_service_reachable<'a>(context: &Context<'a>, sink: &mut S
                 if has_identity(context, subject.root) {
                     found = found.severity(Severity::Medium);
                 }
-                for &policy in view.engine.isolating(at, Direction::Egress) {
+                for &policy in view.engine().isolating(at, Direction::Egress) {
                     let object = view.object(view.network.policies[policy as usize].origin);
                     found =
                         found.related("a policy that restricts its egress", object.map(super::view::name_of));
@@ -97,7 +97,7 @@ pub(super) fn control_plane_ports_reachable<'a>(context: &Context<'a>, sink: &mu
             sink.unknown("policies of a network plugin concern the pod");
             continue;
         }
-        let regions = view.engine.outside(at, Direction::Egress, Certainty::Sure, &wanted);
+        let regions = view.engine().outside(at, Direction::Egress, Certainty::Sure, &wanted);
         let hit = |port: u16, whole: bool| {
             regions.iter().any(|region| {
                 region.ports.contains(Protocol::Tcp, port) && (!whole || region.addresses.covers(&wanted))

@@ -47,8 +47,8 @@ pub(super) fn allow_all_ingress<'a>(context: &Context<'a>, sink: &mut Sink<'a>) 
     let view = View::new(context);
     live(&view, Direction::Ingress, |live| {
         let policy = &view.network.policies[live.policy];
-        let classes = view.engine.selected(live.policy);
-        let workloads: usize = classes.iter().map(|class| view.engine.pods_of(class).len()).sum();
+        let classes = view.engine().selected(live.policy);
+        let workloads: usize = classes.iter().map(|class| view.engine().pods_of(class).len()).sum();
         let wide = policy.selector.is_everything() || workloads > 1;
         let (from_all, on_all) = (live.rule.peers.is_empty(), live.rule.ports.is_empty());
         let severity = match (wide, on_all) {

@@ -1,6 +1,9 @@
 //! The network of a corpus, with the way back to its documents.
 
-use std::collections::HashMap;
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, HashMap},
+};
 
 use nightlatch_finding::Severity;
 use nightlatch_manifest::{Node, Object, SourceId, Span};
@@ -11,24 +14,46 @@ use crate::{Context, Found, Subject};
 pub(super) struct View<'c, 'a> {
     pub(super) context: &'c Context<'a>,
     pub(super) network: &'c Network,
-    pub(super) engine: Engine<'c>,
-    objects: HashMap<(SourceId, Span), usize>,
+    engine: OnceCell<Engine<'c>>,
+    objects: OnceCell<HashMap<(SourceId, Span), usize>>,
+    pods: OnceCell<BTreeMap<&'c str, Vec<usize>>>,
 }
 
 impl<'c, 'a> View<'c, 'a> {
     pub(super) fn new(context: &'c Context<'a>) -> Self {
-        let key = |object: &Object<'a>| (object.document().source, object.root.span());
-        Self {
-            context,
-            network: context.network(),
-            engine: Engine::new(context.network()),
-            objects: context.objects.iter().enumerate().map(|(at, object)| (key(object), at)).collect(),
-        }
+        let network = context.network();
+        Self { context, network, engine: OnceCell::new(), objects: OnceCell::new(), pods: OnceCell::new() }
+    }
+
+    /// The engine, made when it is first asked: most checks of most inputs need none.
+    pub(super) fn engine(&self) -> &Engine<'c> {
+        self.engine.get_or_init(|| Engine::new(self.network))
+    }
+
+    /// All pods by namespace.
+    pub(super) fn pods_by_namespace(&self) -> &BTreeMap<&'c str, Vec<usize>> {
+        self.pods.get_or_init(|| {
+            let mut found: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for (at, pod) in self.network.pods.iter().enumerate() {
+                found.entry(&pod.namespace).or_default().push(at);
+            }
+            found
+        })
+    }
+
+    /// The pods of one namespace.
+    pub(super) fn pods_in(&self, namespace: &str) -> &[usize] {
+        self.pods_by_namespace().get(namespace).map_or(&[], Vec::as_slice)
     }
 
     /// The object that something was read from.
     pub(super) fn object(&self, origin: Origin) -> Option<&'c Object<'a>> {
-        self.objects.get(&origin?).map(|&at| &self.context.objects[at])
+        let objects = &self.context.objects;
+        let key = |object: &Object<'a>| (object.document().source, object.root.span());
+        let known = self
+            .objects
+            .get_or_init(|| objects.iter().enumerate().map(|(at, object)| (key(object), at)).collect());
+        known.get(&origin?).map(|&at| &objects[at])
     }
 
     /// Subject and place of a finding about a pod.
