@@ -249,6 +249,14 @@ const ROWS: &[Row] = &[
     (&[8, 36], Security, "allowPrivilegeEscalation: true", "", true, false),
     (&[8, 24], Security, "allowPrivilegeEscalation: null", "os: {name: windows}", true, false),
     (&[25, 36], Security, "allowPrivilegeEscalation: null", "os: {name: windows}", true, true),
+    (
+        &[25, 36],
+        Security,
+        "allowPrivilegeEscalation: null",
+        "nodeSelector: {kubernetes.io/os: windows}",
+        true,
+        false,
+    ),
     // Not root.
     (ALWAYS, PodSecurity, "runAsNonRoot: null", "", true, false),
     (ALWAYS, PodSecurity, "runAsNonRoot: false", "", true, false),

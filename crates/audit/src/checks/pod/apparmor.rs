@@ -3,7 +3,7 @@
 use nightlatch_manifest::{Container, Node, Workload};
 
 use super::{
-    spec::{bad_settings, pod_annotations, pss, shown, windows_exempt},
+    spec::{bad_settings, pod_annotations, pss, runs_windows, shown, windows_exempt},
     system,
 };
 use crate::{Change, Context, Found, Sink};
@@ -53,7 +53,7 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 /// No profile is named at all.
 pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "securityContext.appArmorProfile";
-    for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
+    for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         for container in workload.containers() {
             if workload.effective(&container, "appArmorProfile").is_some() || annotated(workload, &container)
             {

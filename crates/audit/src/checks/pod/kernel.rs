@@ -3,8 +3,8 @@
 use nightlatch_manifest::Node;
 
 use super::spec::{
-    has_user_namespace, is_restricted_since, own, pod_security, pss, says_true, shown, windows_exempt,
-    with_misplaced,
+    has_user_namespace, is_restricted_since, own, pod_security, pss, runs_windows, says_true, shown,
+    windows_exempt, with_misplaced,
 };
 use crate::{Change, Context, Found, Sink, Subject};
 
@@ -124,7 +124,7 @@ fn same_with_dots(known: &str, name: &str) -> bool {
 /// The root file system is writable.
 pub(super) fn root_file_system<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "securityContext.readOnlyRootFilesystem";
-    for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
+    for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         for container in workload.containers().filter(|container| !super::spec::is_ephemeral(container)) {
             let node = own(&container, "readOnlyRootFilesystem");
             if node.is_some_and(says_true) {

@@ -7,7 +7,7 @@ use nightlatch_manifest::{Container, Node, Object, Workload};
 use super::{
     command::{Program, programs},
     image::Image,
-    spec::is_init,
+    spec::{is_init, runs_windows},
 };
 use crate::{Change, Context, Found, Sink, Subject};
 
@@ -410,7 +410,7 @@ fn selects(service: &Object<'_>, workload: &Workload<'_>) -> bool {
 /// A command or hook calls `sudo` or `su`.
 pub(super) fn sudo<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for workload in &context.workloads {
-        if workload.is_windows() {
+        if runs_windows(workload) {
             continue;
         }
         for container in workload.containers() {

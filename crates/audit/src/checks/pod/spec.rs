@@ -50,14 +50,25 @@ pub(super) fn is_restricted_since(context: &Context<'_>, minor: u16) -> bool {
     context.settings.profile == crate::Profile::PssRestricted && context.settings.pss.is_at_least(minor)
 }
 
-/// True for pods of Windows, except where the letter of the standards is asked for, which exempts few checks.
-pub(super) fn windows_exempt(context: &Context<'_>, workload: &Workload<'_>) -> bool {
-    workload.is_windows() && pss(context).is_none()
+/// True for a pod that says so, or that only nodes with Windows take.
+pub(super) fn runs_windows(workload: &Workload<'_>) -> bool {
+    let selector = || workload.pod_spec.get("nodeSelector");
+    let selected =
+        |label| selector().and_then(|selector| selector.get(label)).is_some_and(|os| os.text() == "windows");
+    workload.is_windows() || selected("kubernetes.io/os") || selected("beta.kubernetes.io/os")
 }
 
-/// The same for the three checks that the standards exempt from 1.25 on.
+/// True for pods of Windows, except where the letter of the standards is asked for, which exempts few checks.
+pub(super) fn windows_exempt(context: &Context<'_>, workload: &Workload<'_>) -> bool {
+    pss(context).is_none() && runs_windows(workload)
+}
+
+/// The same for the three checks that the standards exempt from 1.25 on, going by `spec.os` alone.
 pub(super) fn windows_exempt_since_25(context: &Context<'_>, workload: &Workload<'_>) -> bool {
-    workload.is_windows() && pss(context).is_none_or(|version| version.is_at_least(25))
+    match pss(context) {
+        None => runs_windows(workload),
+        Some(version) => workload.is_windows() && version.is_at_least(25),
+    }
 }
 
 /// True when the pod has a user namespace, and that relaxes what is asked of it (standards: from 1.35 on).

@@ -4,7 +4,7 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::{Container, Node, Workload};
 
 use super::spec::{
-    bad_settings, has_user_namespace, own, pod_security, pss, says_true, shown, windows_exempt,
+    bad_settings, has_user_namespace, own, pod_security, pss, runs_windows, says_true, shown, windows_exempt,
 };
 use crate::{Change, Context, Found, Profile, Sink};
 
@@ -110,7 +110,7 @@ fn non_root<'a>(
 
 /// A container runs as a user that is likely to exist on the node.
 pub(super) fn low<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
+    for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         let is_low = |node: Node<'_>| node.as_int().is_some_and(|user| (1..=SYSTEM_ID_MAX).contains(&user));
         bad_settings(context, workload, "runAsUser", false, is_low, sink, |subject, node| {
             Found::new(subject, node, format!("runs as user {}", shown(node.text())))
@@ -122,7 +122,7 @@ pub(super) fn low<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 pub(super) fn group<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let max = if matches!(context.settings.profile, Profile::All) { SYSTEM_ID_MAX } else { 0 };
     let is_low = move |node: Node<'_>| node.as_int().is_some_and(|group| (0..=max).contains(&group));
-    for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
+    for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         bad_settings(context, workload, "runAsGroup", false, is_low, sink, |subject, node| {
             judged(Found::new(subject, node, format!("runs with group {}", shown(node.text()))), node)
         });
@@ -147,7 +147,7 @@ pub(super) fn no_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     if !context.kubernetes().is_at_least(ON_SINCE) {
         return;
     }
-    for workload in context.workloads.iter().filter(|workload| !workload.is_windows()) {
+    for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         let spec = workload.pod_spec;
         // The API server refuses `hostUsers: false` beside these.
         if ["hostNetwork", "hostPID", "hostIPC"]
