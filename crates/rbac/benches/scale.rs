@@ -140,6 +140,11 @@ fn best(mut run: impl FnMut() -> usize) -> (Duration, usize) {
     (time, count)
 }
 
+/// One of a hundred: single ones are too short for the system's clock.
+fn hundredth((time, count): (Duration, usize)) -> (Duration, usize) {
+    (time / 100, count / 100)
+}
+
 fn say(what: &str, (time, count): (Duration, usize), goal: Option<Duration>) {
     let goal = goal.map_or(String::new(), |goal| {
         format!("  goal {:>7.1} ms: {}", goal.as_secs_f64() * 1e3, if time < goal { "met" } else { "MISSED" })
@@ -170,7 +175,11 @@ fn main() {
         say(&format!("arrange{name}"), (build, authorizer.policy().bindings.len()), None);
         say(&format!("100,000 can-i{name}"), best(|| can_i(&authorizer)), Some(ms(200)));
         let asked = Attributes::resource("get", "", "secrets", "");
-        say(&format!("who-can get secrets{name}"), best(|| authorizer.who_can(&asked).len()), Some(ms(50)));
+        say(
+            &format!("who-can get secrets{name}"),
+            hundredth(best(|| (0..100).map(|_| authorizer.who_can(&asked).len()).sum())),
+            Some(ms(50)),
+        );
         let around = Surroundings::default();
         let audit = || {
             let escalation = Escalation::new(&authorizer, &around);

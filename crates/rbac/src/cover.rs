@@ -2,6 +2,9 @@
 
 use crate::{Rule, attributes::path_covers};
 
+/// Single rights that one rule is taken apart into; no rule that people write has as many.
+const RIGHTS_MAX: usize = 200_000;
+
 /// Whether everything that `wanted` grants is granted by `owned` too.
 ///
 /// The wanted rule is taken apart into single (verb, group, resource, name) and (verb, path) rights. Each must be
@@ -15,6 +18,13 @@ pub fn covers(owned: &[Rule], wanted: &Rule) -> bool {
 /// The single rights of `wanted` that `owned` does not cover, each as a rule of its own, at most `most` of them.
 pub fn missing(owned: &[Rule], wanted: &Rule, most: usize) -> Vec<Rule> {
     let mut found = Vec::new();
+    let rights =
+        wanted.verbs.len().saturating_mul(wanted.groups.len()).saturating_mul(wanted.resources.len());
+    if rights > RIGHTS_MAX {
+        // Not taken apart: covered only by a rule that says the same or everything.
+        let says_as_much = |own: &Rule| own.says_same(wanted) || crate::capability::is_everything(own);
+        return if owned.iter().any(says_as_much) { found } else { vec![wanted.clone()] };
+    }
     for verb in &wanted.verbs {
         let with_verb: Vec<&Rule> = owned.iter().filter(|own| word(&own.verbs, verb)).collect();
         for path in &wanted.paths {

@@ -89,6 +89,8 @@ pub(crate) struct Index {
     paths: Vec<Vec<u32>>,
     pub(crate) users: HashMap<String, Holdings>,
     pub(crate) user_groups: HashMap<String, Holdings>,
+    /// Roles of the cluster by name.
+    pub(crate) cluster_roles: HashMap<String, RoleId>,
     /// For each role the bindings that refer to it.
     pub(crate) bindings_of: Vec<Vec<BindingId>>,
     /// For each binding the role it refers to; nothing when there is none such.
@@ -161,6 +163,9 @@ impl Index {
 
     fn bindings(&mut self, policy: &Policy) {
         let roles = policy.by_identity();
+        let cluster = roles.iter().filter(|((kind, ..), _)| *kind == RoleKind::ClusterRole);
+        self.cluster_roles =
+            cluster.map(|((.., name), &role)| ((*name).to_owned(), role as RoleId)).collect();
         self.bindings_of = vec![Vec::new(); policy.roles.len()];
         for (binding_id, binding) in policy.bindings.iter().enumerate() {
             let role = match (binding.role_kind.as_str(), &binding.namespace) {

@@ -17,6 +17,31 @@ fn corpus(text: &str) -> Corpus {
     corpus
 }
 
+/// A default that was changed is judged for what was added, and for whom it is bound to.
+#[test]
+fn a_changed_default_is_a_finding() {
+    let role = |more: &str| {
+        format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n\
+         metadata: {{name: 'system:public-info-viewer', labels: {{kubernetes.io/bootstrapping: rbac-defaults}}}}\n\
+         rules:\n- {{nonResourceURLs: [/version], verbs: [get]}}\n{more}---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+         metadata: {{name: 'system:public-info-viewer', labels: {{kubernetes.io/bootstrapping: rbac-defaults}}}}\n\
+         roleRef: {{kind: ClusterRole, name: 'system:public-info-viewer'}}\n\
+         subjects: [{{kind: Group, name: 'system:unauthenticated'}}, {{kind: Group, name: 'system:authenticated'}}]\n"
+        )
+    };
+    let check = |more: &str, expected: &[&str]| {
+        let authorizer = Authorizer::new(&corpus(&role(more)));
+        let rules: Vec<&str> = authorizer.assessment().risks.iter().map(|risk| risk.rule).collect();
+        assert_eq!(rules, expected, "{more}");
+    };
+    check("", &[]);
+    check("- {nonResourceURLs: [/healthz], verbs: [get]}\n", &[]);
+    check("- {apiGroups: [''], resources: [nodes], verbs: [get]}\n", &["RBA-018", "RBA-019"]);
+    check("- {apiGroups: [''], resources: [secrets], verbs: [get]}\n", &["RBA-004", "RBA-018", "RBA-019"]);
+}
+
 /// A role of one rule and who holds it; `scope` is a namespace or nothing.
 fn grant(name: &str, rule: &str, scope: &str, subject: &str) -> String {
     let (kind, place) = match scope {
@@ -93,7 +118,7 @@ fn chains_lead_to_the_cluster_where_there_is_one() {
     check(Some(3), "ops", &core("secrets", "create, list"), "");
     check(None, "ops", &core("secrets", "list"), "");
     let token = "---\napiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata: {name: t, namespace: ops, annotations: {kubernetes.io/service-account.name: deployer}}\n";
-    check(Some(2), "ops", &core("secrets", "list"), token);
+    check(Some(3), "ops", &core("secrets", "list"), token);
     check(Some(3), "ops", "apiGroups: [argoproj.io], resources: [workflows], verbs: [create]", "");
     let aws = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: aws-auth, namespace: kube-system}\n";
     check(Some(1), "kube-system", &core("configmaps", "patch"), aws);

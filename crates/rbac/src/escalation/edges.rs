@@ -63,6 +63,11 @@ impl<'a> Builder<'a> {
                 None,
             );
         }
+        for (namespace, account) in &self.around.token_secrets {
+            let set = Vertex::TokenAccounts(namespace.clone());
+            self.graph.edge(Vertex::AllTokenAccounts, set.clone(), "include", None);
+            self.graph.edge(set, subject(Subject::service_account(namespace, account)), "include", None);
+        }
         self.graph.edge(Vertex::Node, Vertex::AllPodAccounts, "reads the token of every pod on it", None);
         self.graph.edge(
             Vertex::Node,
@@ -111,7 +116,10 @@ impl<'a> Builder<'a> {
                     self.groups_of(&who);
                 }
                 SubjectKind::Group => {
-                    self.graph.edge(Vertex::AnyGroup, subject(who.clone()), "include", None)
+                    self.graph.edge(Vertex::AnyGroup, subject(who.clone()), "include", None);
+                    if who.name != user::MASTERS {
+                        self.graph.edge(Vertex::AnyOtherGroup, subject(who.clone()), "include", None);
+                    }
                 }
                 _ => {}
             }
@@ -357,10 +365,7 @@ impl Edges<'_, '_, '_> {
         if let (Some(grant), Some(_)) = (approves.or(signs), asks) {
             let how = "may ask for a certificate in any name and approve it";
             self.to(Vertex::AnyUser, how, grant);
-            let groups: Vec<String> = self.builder.authorizer.index.user_groups.keys().cloned().collect();
-            for group in groups.into_iter().filter(|group| group != user::MASTERS) {
-                self.to(subject(Subject::group(&group)), how, grant);
-            }
+            self.to(Vertex::AnyOtherGroup, how, grant);
             self.to(Vertex::AllAccounts, how, grant);
         }
     }
@@ -371,14 +376,8 @@ impl Edges<'_, '_, '_> {
             return;
         }
         let Some(grant) = self.holder.free(C::ReadSecrets) else { return };
-        let tokens = self.builder.around.token_secrets.iter();
-        let within: Vec<Subject> = tokens
-            .filter(|(of, _)| namespace.is_none_or(|namespace| namespace == of))
-            .map(|(of, account)| Subject::service_account(of, account))
-            .collect();
-        for account in within {
-            self.to(subject(account), "may read a secret that holds the token of the service account", grant);
-        }
+        let to = namespace.map_or(Vertex::AllTokenAccounts, |own| Vertex::TokenAccounts(own.to_owned()));
+        self.to(to, "may read secrets that hold tokens of service accounts", grant);
     }
 
     /// Ways to a node: pods that a namespace admits, volumes that are paths of a node.

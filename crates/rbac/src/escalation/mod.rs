@@ -28,6 +28,12 @@ pub enum Vertex {
     AnyUser,
     /// Every group by name.
     AnyGroup,
+    /// Every group but `system:masters`.
+    AnyOtherGroup,
+    /// The service accounts of a namespace whose token a secret holds.
+    TokenAccounts(String),
+    /// The service accounts whose token a secret holds.
+    AllTokenAccounts,
     /// Everything in a namespace.
     NamespaceAdmin(String),
     /// Root on nodes of one's choice.
@@ -223,6 +229,11 @@ impl Vertex {
             Self::AllPodAccounts => "the accounts that pods run as".to_owned(),
             Self::AnyUser => "every user".to_owned(),
             Self::AnyGroup => "every group".to_owned(),
+            Self::AnyOtherGroup => "every group but system:masters".to_owned(),
+            Self::TokenAccounts(namespace) => {
+                format!("the accounts whose tokens lie in secrets of namespace {namespace}")
+            }
+            Self::AllTokenAccounts => "the accounts whose tokens lie in secrets".to_owned(),
             Self::NamespaceAdmin(namespace) => format!("everything in namespace {namespace}"),
             Self::Node => "root on a node of its choice".to_owned(),
             Self::RoleEverywhere(role) => {

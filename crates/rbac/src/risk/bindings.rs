@@ -30,8 +30,12 @@ pub(super) fn assess(assessor: &mut Assessor<'_>) {
             assessor.looked(rule);
         }
         let role = assessor.authorizer.role_of(number).and_then(|role| assessor.role(role));
-        let judged = assessor.judged(binding);
-        let one = One { number, binding, role, at };
+        // Whoever holds a default that was changed holds something else.
+        let changes =
+            assessor.authorizer.role_of(number).and_then(|role| assessor.role_changes.get(role as usize));
+        let is_changed = changes.and_then(Option::as_ref).is_some_and(|rules| !rules.is_empty());
+        let judged = if is_changed { binding.subjects.iter().collect() } else { assessor.judged(binding) };
+        let one = One { number, binding, role, at, is_changed };
         one.dangling_role(assessor);
         for (index, subject) in binding.subjects.iter().enumerate() {
             if judged.contains(&subject) {
@@ -47,6 +51,8 @@ struct One<'a> {
     binding: &'a Binding,
     role: Option<&'a Role>,
     at: Anchor,
+    /// The role is a default, and grants more than was shipped.
+    is_changed: bool,
 }
 
 impl One<'_> {
@@ -84,7 +90,7 @@ impl One<'_> {
                 format!("{who}, which is everybody with credentials of that sort, holds {role} {scope}"),
             ));
         }
-        if group(MASTERS) {
+        if group(MASTERS) && !self.binding.claims_default {
             assessor.found(say(
                 "RBA-020",
                 High,
@@ -146,7 +152,9 @@ impl One<'_> {
     }
 
     fn is_for_all(&self) -> bool {
-        self.binding.role_kind == "ClusterRole" && FOR_ALL.contains(&self.binding.role_name.as_str())
+        !self.is_changed
+            && self.binding.role_kind == "ClusterRole"
+            && FOR_ALL.contains(&self.binding.role_name.as_str())
     }
 
     fn grants_nothing(&self) -> bool {
@@ -156,6 +164,7 @@ impl One<'_> {
     /// How bad it is that somebody without credentials holds the role; nothing when that is meant to be so.
     fn anonymous(&self, assessor: &Assessor<'_>) -> Option<Severity> {
         let severity = match (self.binding.role_kind.as_str(), self.binding.role_name.as_str()) {
+            _ if self.is_changed => Critical,
             ("ClusterRole", "system:public-info-viewer") => return None,
             ("ClusterRole", "system:discovery" | "system:basic-user") => Info,
             ("Role", "kubeadm:bootstrap-signer-clusterinfo") => Low,

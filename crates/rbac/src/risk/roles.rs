@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use nightlatch_finding::Severity;
 
 use super::{Assessor, Risk, show_role, show_rule};
-use crate::{Anchor, Capability as C, Resources, Role, RoleId, RoleKind, Rule, Subject, capability};
+use crate::{
+    Anchor, Capability as C, Resources, Role, RoleId, RoleKind, Rule, Selector, Subject, capability,
+};
 use Severity::{Critical, High, Info, Medium};
 
+/// Selectors of aggregated roles that are looked at; a cluster has a dozen.
+const SELECTORS_MAX: usize = 1_000;
 /// Capabilities that make an unused role worth a word.
 const RISKY: [C; 14] = [
     C::ReadSecrets,
@@ -62,6 +66,9 @@ pub(super) fn assess(assessor: &mut Assessor<'_>) {
     let resources = Resources::built_in();
     let groups: BTreeSet<&str> = resources.iter().map(|own| own.group.as_str()).collect();
     let mut seen: BTreeSet<Anchor> = BTreeSet::new();
+    let policy = assessor.authorizer.policy();
+    let selectors = policy.roles.iter().filter_map(|role| role.aggregation.as_ref()).flatten();
+    let selectors: Vec<&Selector> = selectors.take(SELECTORS_MAX).collect();
     for number in 0..assessor.authorizer.policy().roles.len() as RoleId {
         let Some(role) = assessor.role(number) else { continue };
         let is_bound = !assessor.authorizer.bindings_of(number).is_empty();
@@ -72,7 +79,7 @@ pub(super) fn assess(assessor: &mut Assessor<'_>) {
         assessor.looked("RBA-027");
         assessor.looked("RBA-028");
         let feeds: Vec<&str> = fed(role).collect();
-        if !is_bound && feeds.is_empty() && !role.claims_default() && !is_selected(assessor, role) {
+        if !is_bound && feeds.is_empty() && !role.claims_default() && !is_selected(&selectors, role) {
             unused(assessor, number, role, at);
         }
         if !role.claims_default() {
@@ -89,14 +96,10 @@ fn fed(role: &Role) -> impl Iterator<Item = &'static str> + use<'_> {
     })
 }
 
-fn is_selected(assessor: &Assessor<'_>, role: &Role) -> bool {
+fn is_selected(selectors: &[&Selector], role: &Role) -> bool {
     role.kind == RoleKind::ClusterRole
         && !role.labels.is_empty()
-        && assessor.authorizer.policy().roles.iter().any(|own| {
-            own.aggregation
-                .as_ref()
-                .is_some_and(|selectors| selectors.iter().any(|one| one.selects(&role.labels)))
-        })
+        && selectors.iter().any(|selector| selector.selects(&role.labels))
 }
 
 /// RBA-002 and RBA-003, once for each rule as it stands in a file, whichever role holds it.
