@@ -21,7 +21,7 @@ pub(crate) enum Promise {
 }
 
 /// What is known of a name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Name {
     pub(crate) promise: Promise,
     /// Written like an environment variable (`DB_PASSWORD`), whose value is never the name of an object.
@@ -30,6 +30,13 @@ pub(crate) struct Name {
     pub(crate) is_aws: bool,
     /// Speaks of an Azure account.
     pub(crate) is_account_key: bool,
+    /// The name in small letters and digits only.
+    pub(crate) squeezed: String,
+}
+
+/// Small letters and digits only.
+pub(crate) fn squeeze(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Names longer than this are text, not names.
@@ -62,6 +69,7 @@ pub(crate) fn judge(name: &str) -> Option<Name> {
         promise,
         is_variable: !name.bytes().any(|b| b.is_ascii_lowercase()),
         is_aws: words.iter().any(|word| word.contains("aws")),
+        squeezed: squeeze(name),
         is_account_key: words[at] == "key"
             && matches!(before.last(), Some(&"account" | &"access" | &"storage")),
     })

@@ -290,6 +290,10 @@ pub(crate) fn judge(text: &str, name: &Name, span: Range<usize>) -> Option<Detec
     match name.promise {
         Promise::Password => Some(generic(text, span, value::password(value)?)),
         Promise::Secret => {
+            // `CLIENT_SECRET: client-secret` says nothing.
+            if name.squeezed.ends_with(&name::squeeze(value)) {
+                return None;
+            }
             let strength = value::secret(value, !name.is_variable)?;
             let confidence = if strength == Strength::Random { Confidence::High } else { Confidence::Low };
             Some(Detection::new(Kind::Secret, text, span, confidence))
@@ -310,11 +314,7 @@ fn generic(text: &str, span: Range<usize>, strength: Strength) -> Detection {
         Strength::Plain => (Kind::Password, Confidence::Medium),
         Strength::Random => (Kind::Password, Confidence::High),
     };
-    let mut found = Detection::new(kind, text, span, confidence);
-    if kind == Kind::WeakPassword {
-        found.masked.push_str(", well known");
-    }
-    found
+    Detection::new(kind, text, span, confidence)
 }
 
 /// Secrets whose shape alone says little, and the name the rest.
