@@ -25,6 +25,10 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = (service.ports(&project), service.mounts(&project), service.environment(&project));
         }
     }
+    for embedded in corpus.embedded() {
+        let end = embedded.root.span().end as usize;
+        assert!(end <= corpus.source(embedded.root.document().source).text.len());
+    }
     let _ = (node_files(&corpus).len(), comment_lines(&corpus.sources[0], "a"));
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Err(difference) = agree(text)

@@ -135,9 +135,14 @@ impl<'a> Context<'a> {
             .collect()
     }
 
-    /// The command lines of one program.
+    /// The command lines of one program that run it: those that only ask for its version or help are left out.
     pub fn components_of(&self, name: &str) -> impl Iterator<Item = &Component<'a>> {
-        self.components.iter().filter(move |component| component.kind.as_str() == name)
+        let only_tells = |component: &Component<'a>| {
+            component.flags.iter().any(|flag| matches!(flag.name.as_str(), "version" | "help" | "h"))
+        };
+        self.components
+            .iter()
+            .filter(move |component| component.kind.as_str() == name && !only_tells(component))
     }
 
     /// The subject of a finding about a command line.

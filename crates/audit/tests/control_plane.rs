@@ -335,7 +335,9 @@ fn files() -> Vec<(&'static str, &'static str)> {
 
 fn report(files: &[(&str, String)]) -> AuditReport {
     let corpus = Corpus::read(
-        files.iter().map(|(name, text)| Input { name: (*name).to_owned().into(), bytes: text.clone().into_bytes() }),
+        files
+            .iter()
+            .map(|(name, text)| Input { name: (*name).to_owned().into(), bytes: text.clone().into_bytes() }),
     );
     let mut settings = Settings::new(jiff::civil::date(2026, 11, 1));
     settings.profile = Profile::All;
@@ -373,7 +375,8 @@ fn a_default_cluster_breaks_these_rules_and_no_others() {
             (rule.clone(), verdict)
         })
         .collect();
-    let differing: Vec<_> = got.iter().filter(|(rule, verdict)| expected.get(*rule) != Some(verdict)).collect();
+    let differing: Vec<_> =
+        got.iter().filter(|(rule, verdict)| expected.get(*rule) != Some(verdict)).collect();
     let why: Vec<_> = report
         .rules
         .iter()
@@ -397,7 +400,8 @@ fn mend(files: &mut [(&'static str, String)], report: &AuditReport, rules: &[&st
         .collect();
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));
     for edit in edits {
-        let (_, text) = files.iter_mut().find(|(name, _)| *name == edit.file.raw()).expect("a file of the input");
+        let (_, text) =
+            files.iter_mut().find(|(name, _)| *name == edit.file.raw()).expect("a file of the input");
         text.replace_range(edit.start as usize..edit.end as usize, edit.text.raw());
     }
 }
@@ -416,7 +420,8 @@ fn fixes_mend_what_they_are_about() {
 
 #[test]
 fn nothing_is_said_of_an_input_without_a_control_plane() {
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: nginx}]}\n";
+    let pod =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: nginx}]}\n";
     let got = verdicts(&report(&[("pod.yaml", pod.to_owned())]));
     let spoken: Vec<_> = got.iter().filter(|(_, verdict)| **verdict != Verdict::NotApplicable).collect();
     assert!(spoken.is_empty(), "{spoken:?}");

@@ -99,7 +99,9 @@ fn in_place(value: Node<'_>) -> Option<Document> {
         return None;
     }
     let body = start as usize + header.len();
-    let document = yaml::read_part(host.source, &host.text, body, end as usize, &Limits::default())?;
+    // The block's last line break is not in its span, but blocks in it need theirs.
+    let end = end as usize + usize::from(host.text().get(end as usize..)?.starts_with('\n'));
+    let document = yaml::read_part(host.source, &host.text, body, end, &Limits::default())?;
     document.root().get("kind").is_some().then_some(document)
 }
 
@@ -163,6 +165,40 @@ mod tests {
             "apiVersion: v1\nkind: Secret\ndata:\n  a: |\n    kind: KubeletConfiguration\n",
         ] {
             assert_eq!(corpus("a.yaml", text).embedded().count(), 0, "{text}");
+        }
+    }
+
+    const PARTS: [&str; 12] = [
+        "a: 1\n",
+        "b:\n  c: [1, 2]\n  d: \"x\\ty\"\n",
+        "e: |\n  line\n   more\n",
+        "# note\n",
+        "\n",
+        "f: >-\n  folded\n  text\n",
+        "g:\n- h: i\n  j: k\n- l\n",
+        "m: 'quoted\n  two'\n",
+        "n: {o: p,\n  q: r}\n",
+        "s: plain\n  goes on\n",
+        "t: &x {u: v}\nw: *x\n",
+        "y: ~\nz:\n",
+    ];
+
+    proptest::proptest! {
+        /// Read where it stands or apart, a value is the same tree.
+        #[test]
+        fn both_ways_of_reading_agree(parts in proptest::sample::subsequence(PARTS.to_vec(), 0..=PARTS.len()), indent in 1_usize..7) {
+            let text = format!("kind: KubeletConfiguration\n{}", parts.concat());
+            let pad = " ".repeat(indent + 1);
+            let body: String = text
+                .lines()
+                .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") })
+                .collect();
+            let corpus = corpus("a.yaml", &format!("kind: ConfigMap\napiVersion: v1\ndata:\n k: |\n{body}"));
+            let value = corpus.documents[0].root().at("data.k").unwrap();
+            let (here, there) = (in_place(value), apart(value));
+            let shown = |document: &Option<Document>| document.as_ref().map(|document| format!("{:?}", document.root()));
+            proptest::prop_assert_eq!(shown(&here), shown(&there));
+            proptest::prop_assert!(there.is_some());
         }
     }
 }

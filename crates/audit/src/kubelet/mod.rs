@@ -38,7 +38,8 @@ const fn field(path: &'static str, flag: &'static str) -> Field {
 /// Requests without credentials.
 pub(crate) const ANONYMOUS: Field = field("authentication.anonymous.enabled", "anonymous-auth");
 /// Token reviews.
-pub(crate) const WEBHOOK_AUTHENTICATION: Field = field("authentication.webhook.enabled", "authentication-token-webhook");
+pub(crate) const WEBHOOK_AUTHENTICATION: Field =
+    field("authentication.webhook.enabled", "authentication-token-webhook");
 /// Authority of client certificates.
 pub(crate) const CLIENT_CA: Field = field("authentication.x509.clientCAFile", "client-ca-file");
 /// `AlwaysAllow` or `Webhook`.
@@ -46,7 +47,8 @@ pub(crate) const AUTHORIZATION_MODE: Field = field("authorization.mode", "author
 /// Port without authentication.
 pub(crate) const READ_ONLY_PORT: Field = field("readOnlyPort", "read-only-port");
 /// After how long idle connections are cut.
-pub(crate) const STREAMING_TIMEOUT: Field = field("streamingConnectionIdleTimeout", "streaming-connection-idle-timeout");
+pub(crate) const STREAMING_TIMEOUT: Field =
+    field("streamingConnectionIdleTimeout", "streaming-connection-idle-timeout");
 /// Whether kernel settings are left alone.
 pub(crate) const PROTECT_KERNEL_DEFAULTS: Field = field("protectKernelDefaults", "protect-kernel-defaults");
 /// Whether helper chains are maintained.
@@ -208,7 +210,8 @@ impl<'c, 'a> Kubelet<'c, 'a> {
         }
         match self.base {
             Base::File(layer) | Base::Effective(layer) => {
-                let by = if matches!(self.base, Base::File(_)) { By::File(layer) } else { By::Effective(layer) };
+                let by =
+                    if matches!(self.base, Base::File(_)) { By::File(layer) } else { By::Effective(layer) };
                 match raw_at(layer.root, field.path).filter(|node| !is_default(*node)) {
                     Some(node) => set(node, by),
                     None => Value::Default,
@@ -281,19 +284,29 @@ impl<'c, 'a> Kubelet<'c, 'a> {
                 Some(Found::missing(layer.subject, layer.root, path, message))
             }
             (_, Some(program)) => Some(program.missing(message)),
-            (_, None) => self.drop_ins.last().map(|layer| Found::missing(layer.subject, layer.root, path, message)),
+            (_, None) => {
+                self.drop_ins.last().map(|layer| Found::missing(layer.subject, layer.root, path, message))
+            }
         }
     }
 
     /// Adds the change that gives a field a value (YAML text, one line).
-    pub(crate) fn setting_to(&self, found: Found<'a>, field: Field, value: &Value<'a>, to: &str) -> Found<'a> {
+    pub(crate) fn setting_to(
+        &self,
+        found: Found<'a>,
+        field: Field,
+        value: &Value<'a>,
+        to: &str,
+    ) -> Found<'a> {
         let is_list = to.starts_with('[');
         match (value, self.base, &self.program) {
             (Value::Set(set), ..) => match (set.by, &self.program) {
                 (By::Flag, Some(program)) if !is_list => {
                     program.setting_to(found, program.get(field.flag).as_ref(), field.flag, to)
                 }
-                (By::File(layer), _) if layer.is_editable => found.change(Change::Set(set.node, to.to_owned())),
+                (By::File(layer), _) if layer.is_editable => {
+                    found.change(Change::Set(set.node, to.to_owned()))
+                }
                 _ => found,
             },
             (Value::Default, Base::File(layer), _) if layer.is_editable => {

@@ -17,20 +17,23 @@ pub(crate) fn kubelets<'c, 'a>(context: &'c Context<'a>) -> Vec<Kubelet<'c, 'a>>
     let mut used: HashSet<(u32, u32, NodeId)> = HashSet::new();
     let mut found: Vec<Kubelet<'c, 'a>> =
         programs(context, "kubelet").map(|program| of_program(context, program, &mut used)).collect();
-    let mut rest: Vec<&Object<'a>> = context.objects_of(KIND).filter(|object| !used.contains(&key(object))).collect();
+    let mut rest: Vec<&Object<'a>> =
+        context.objects_of(KIND).filter(|object| !used.contains(&key(object))).collect();
     rest.sort_by_key(|object| path_of(context, object.root));
     let (drop_ins, bases): (Vec<&Object<'a>>, Vec<&Object<'a>>) =
         rest.into_iter().partition(|object| is_drop_in(context, object.root));
     let lone_base = bases.len() == 1;
     for base in bases {
-        let drop_ins = if lone_base { drop_ins.iter().map(|object| layer(object)).collect() } else { Vec::new() };
+        let drop_ins =
+            if lone_base { drop_ins.iter().map(|object| layer(object)).collect() } else { Vec::new() };
         found.push(unattended(Base::File(layer(base)), drop_ins));
     }
     if !lone_base {
         found.extend(drop_ins.iter().map(|object| unattended(Base::Unstated, vec![layer(object)])));
     }
     found.extend(embedded(context, KIND).map(|embedded| {
-        let layer = Layer { subject: embedded.subject, root: embedded.root, is_editable: embedded.is_editable };
+        let layer =
+            Layer { subject: embedded.subject, root: embedded.root, is_editable: embedded.is_editable };
         unattended(Base::File(layer), Vec::new())
     }));
     found.extend(answers(context).map(|layer| unattended(Base::Effective(layer), Vec::new())));
@@ -54,6 +57,8 @@ fn of_program<'c, 'a>(
             }
             None => Base::Unseen("the file of --config is not in the input"),
         },
+        // Packages ship a unit without arguments, and kubeadm a drop-in that brings them.
+        None if program.is_bare() => Base::Unseen("the unit has no arguments; a drop-in that is not in the input may"),
         None if program.is_whole() => Base::Flags,
         None => Base::Unseen(INJECTED),
     };
@@ -79,7 +84,11 @@ fn of_program<'c, 'a>(
 }
 
 fn layer<'a>(object: &Object<'a>) -> Layer<'a> {
-    Layer { subject: Subject { name: "kubelet", ..Subject::object(object) }, root: object.root, is_editable: true }
+    Layer {
+        subject: Subject { name: "kubelet", ..Subject::object(object) },
+        root: object.root,
+        is_editable: true,
+    }
 }
 
 fn key(object: &Object<'_>) -> (u32, u32, NodeId) {
@@ -95,6 +104,10 @@ fn is_drop_in(context: &Context<'_>, root: Node<'_>) -> bool {
 fn answers<'a>(context: &Context<'a>) -> impl Iterator<Item = Layer<'a>> {
     context.corpus.documents.iter().filter_map(|document| {
         let root = document.root().get("kubeletconfig")?;
-        Some(Layer { subject: Subject::other(document.root(), "Kubelet", "configz"), root, is_editable: false })
+        Some(Layer {
+            subject: Subject::other(document.root(), "Kubelet", "configz"),
+            root,
+            is_editable: false,
+        })
     })
 }

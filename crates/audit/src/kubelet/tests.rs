@@ -22,7 +22,9 @@ fn with_context<T>(files: &[(&str, String)], look: impl FnOnce(&Context<'_>) -> 
 
 /// The value of a field for each kubelet of the files.
 fn values(files: &[(&str, String)], field: Field) -> Vec<String> {
-    with_context(files, |context| kubelets(context).iter().map(|kubelet| shown(&kubelet.value(field))).collect())
+    with_context(files, |context| {
+        kubelets(context).iter().map(|kubelet| shown(&kubelet.value(field))).collect()
+    })
 }
 
 fn shown(value: &Value<'_>) -> String {
@@ -55,7 +57,8 @@ fn later_sources_win_and_defaults_depend_on_the_file() {
     let check = |files: &[(&str, String)], expected: &[&str]| {
         assert_eq!(values(files, ANONYMOUS), expected, "{files:?}");
     };
-    check(&[(UNIT, unit(""))], &["legacy default"]);
+    check(&[(UNIT, unit(""))], &["unknown"]);
+    check(&[(UNIT, unit("--v=2"))], &["legacy default"]);
     check(&[(UNIT, unit("--anonymous-auth=false"))], &["flag false"]);
     check(&[(UNIT, unit(CONFIG))], &["unknown"]);
     check(&[(UNIT, unit(&format!("{CONFIG} --anonymous_auth=false")))], &["flag false"]);

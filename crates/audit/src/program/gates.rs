@@ -21,7 +21,9 @@ pub(crate) struct Gate {
 }
 
 static GATES: LazyLock<Vec<Gate>> = LazyLock::new(|| {
-    toml::from_str::<File>(include_str!("../../data/feature-gates.toml")).map(|file| file.gate).unwrap_or_default()
+    toml::from_str::<File>(include_str!("../../data/feature-gates.toml"))
+        .map(|file| file.gate)
+        .unwrap_or_default()
 });
 
 /// All gates of the table.

@@ -130,7 +130,9 @@ pub(crate) fn legacy_port<'a>(context: &Context<'a>, program: &str, sink: &mut S
         }
         let address = program.get("address").filter(|address| reach(address.text()) == Reach::Network);
         match address.filter(|_| port.is_none()) {
-            Some(address) => sink.fail(program.found(&address, "the port without authentication serves the network")),
+            Some(address) => {
+                sink.fail(program.found(&address, "the port without authentication serves the network"))
+            }
             None => sink.pass(),
         }
     }
@@ -143,10 +145,28 @@ mod tests {
     #[test]
     fn hosts_are_told_from_networks() {
         let check = |text, expected| assert_eq!(reach(host_of(text)), expected, "{text}");
-        for text in ["127.0.0.1", "127.0.0.53:80", "[::1]:10259", "::1", "localhost", "LOCALHOST:1", "::ffff:127.0.0.1"] {
+        for text in [
+            "127.0.0.1",
+            "127.0.0.53:80",
+            "[::1]:10259",
+            "::1",
+            "localhost",
+            "LOCALHOST:1",
+            "::ffff:127.0.0.1",
+        ] {
             check(text, Reach::Host);
         }
-        for text in ["", ":10249", "0.0.0.0", "0.0.0.0:1", "::", "[::]:1", "192.0.2.1:1", "node-1", "localhost.example"] {
+        for text in [
+            "",
+            ":10249",
+            "0.0.0.0",
+            "0.0.0.0:1",
+            "::",
+            "[::]:1",
+            "192.0.2.1:1",
+            "node-1",
+            "localhost.example",
+        ] {
             check(text, Reach::Network);
         }
         check("$(POD_IP):1", Reach::Unknown);
@@ -171,7 +191,17 @@ mod tests {
     #[test]
     fn public_addresses() {
         let check = |text: &str, expected| assert_eq!(is_public(text.parse().unwrap()), expected, "{text}");
-        for text in ["10.1.2.3", "192.168.0.1", "172.16.0.1", "100.64.0.1", "169.254.1.1", "0.0.0.0", "fd00::1", "fe80::1", "::"] {
+        for text in [
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "169.254.1.1",
+            "0.0.0.0",
+            "fd00::1",
+            "fe80::1",
+            "::",
+        ] {
             check(text, false);
         }
         for text in ["203.0.113.9", "198.51.100.1", "2001:db8::1", "100.128.0.1"] {

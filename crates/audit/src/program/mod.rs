@@ -11,7 +11,8 @@ use nightlatch_manifest::{Component, Distribution, Format, Node, Object};
 use crate::{Change, Context, Found, KubernetesVersion, Subject};
 
 /// Why an absent flag says nothing on a command line that is not whole.
-pub(crate) const INJECTED: &str = "the flag may be set where the input does not show it, as by k3s, RKE2 or a variable";
+pub(crate) const INJECTED: &str =
+    "the flag may be set where the input does not show it, as by k3s, RKE2 or a variable";
 
 /// One program of the input with its command line.
 #[derive(Clone, Copy)]
@@ -56,7 +57,10 @@ impl Setting<'_> {
 }
 
 /// All programs of a name.
-pub(crate) fn programs<'c, 'a>(context: &'c Context<'a>, name: &str) -> impl Iterator<Item = Program<'c, 'a>> {
+pub(crate) fn programs<'c, 'a>(
+    context: &'c Context<'a>,
+    name: &str,
+) -> impl Iterator<Item = Program<'c, 'a>> {
     context.components_of(name).map(move |component| Program { context, component })
 }
 
@@ -74,6 +78,11 @@ impl<'c, 'a> Program<'c, 'a> {
     /// False when flags may be set where the input does not show them.
     pub(crate) fn is_whole(&self) -> bool {
         is_whole(self.component)
+    }
+
+    /// True for a command line without any flag.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.component.flags.is_empty()
     }
 
     /// True for a control plane that a cloud provider runs.
@@ -107,7 +116,8 @@ impl<'c, 'a> Program<'c, 'a> {
             .all(flag)
             .flat_map(|flag| {
                 let node = flag.node;
-                values::items(flag.value.as_deref().unwrap_or("")).map(move |item| Item { text: item.to_owned(), node })
+                values::items(flag.value.as_deref().unwrap_or(""))
+                    .map(move |item| Item { text: item.to_owned(), node })
             })
             .collect()
     }
@@ -148,7 +158,13 @@ impl<'c, 'a> Program<'c, 'a> {
     }
 
     /// Adds the change that gives a flag a value: in the argument that sets it now, else behind the others.
-    pub(crate) fn setting_to(&self, found: Found<'a>, now: Option<&Setting<'a>>, flag: &str, value: &str) -> Found<'a> {
+    pub(crate) fn setting_to(
+        &self,
+        found: Found<'a>,
+        now: Option<&Setting<'a>>,
+        flag: &str,
+        value: &str,
+    ) -> Found<'a> {
         match change_of_flag(self.component, now.map(|setting| setting.node), flag, value) {
             Some(change) => found.change(change),
             None => found,
@@ -190,7 +206,8 @@ pub(crate) fn change_of_flag<'a>(
 /// and for a whole line.
 fn argument_name(node: Node<'_>) -> Option<&'static str> {
     let text = node.text();
-    let is_list_item = node.parent().is_some_and(|parent| parent.kind() == nightlatch_manifest::Kind::Sequence);
+    let is_list_item =
+        node.parent().is_some_and(|parent| parent.kind() == nightlatch_manifest::Kind::Sequence);
     let format = node.document().format;
     if !is_list_item || !matches!(format, Format::Yaml | Format::Json) {
         return None;
@@ -199,7 +216,13 @@ fn argument_name(node: Node<'_>) -> Option<&'static str> {
     if name.contains(char::is_whitespace) {
         return None;
     }
-    Some(if name.starts_with("--") { "--" } else if name.starts_with('-') { "-" } else { "" })
+    Some(if name.starts_with("--") {
+        "--"
+    } else if name.starts_with('-') {
+        "-"
+    } else {
+        ""
+    })
 }
 
 /// A text as an element of a list of YAML or JSON.
@@ -254,7 +277,10 @@ pub(crate) struct EmbeddedFile<'a> {
 }
 
 /// The configuration files of a kind that are values of ConfigMaps.
-pub(crate) fn embedded<'a>(context: &Context<'a>, kind: &'static str) -> impl Iterator<Item = EmbeddedFile<'a>> + use<'a> {
+pub(crate) fn embedded<'a>(
+    context: &Context<'a>,
+    kind: &'static str,
+) -> impl Iterator<Item = EmbeddedFile<'a>> + use<'a> {
     context.corpus.embedded().filter(move |embedded| embedded.kind() == kind).map(|embedded| EmbeddedFile {
         subject: Subject {
             root: embedded.root,
@@ -279,7 +305,9 @@ pub(crate) fn file_name_of(context: &Context<'_>, node: Node<'_>) -> String {
 
 /// How many parts two paths share at their end.
 fn shared_suffix(a: &str, b: &str) -> usize {
-    let parts = |path: &'_ str| path.split('/').filter(|part| !part.is_empty()).rev().map(str::to_owned).collect::<Vec<_>>();
+    let parts = |path: &'_ str| {
+        path.split('/').filter(|part| !part.is_empty()).rev().map(str::to_owned).collect::<Vec<_>>()
+    };
     parts(a).iter().zip(parts(b)).take_while(|(a, b)| *a == b).count()
 }
 

@@ -55,7 +55,11 @@ pub(crate) fn items(text: &str) -> impl Iterator<Item = &str> {
 
 /// The last value of `key` in a list of `key=value` pairs, such as `--feature-gates` takes.
 pub(crate) fn pair<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    items(text).filter_map(|item| item.split_once('=')).filter(|(own, _)| own.trim() == key).map(|(_, v)| v.trim()).last()
+    items(text)
+        .filter_map(|item| item.split_once('='))
+        .filter(|(own, _)| own.trim() == key)
+        .map(|(_, v)| v.trim())
+        .last()
 }
 
 /// True when a value is filled in later, by a template or the environment, so that nothing can be said of it.

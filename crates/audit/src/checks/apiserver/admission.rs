@@ -69,11 +69,23 @@ pub(super) fn event_rate_limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             plugins.any(|plugin| plugin.get("name").is_some_and(|name| name.text() == "EventRateLimit"))
         })
     };
-    must_be_on(context, "EventRateLimit", "nothing limits how many events a client may make", configured, sink);
+    must_be_on(
+        context,
+        "EventRateLimit",
+        "nothing limits how many events a client may make",
+        configured,
+        sink,
+    );
 }
 
 pub(super) fn always_pull_images<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    must_be_on(context, "AlwaysPullImages", "images on a node start without the right to pull them", |_| false, sink);
+    must_be_on(
+        context,
+        "AlwaysPullImages",
+        "images on a node start without the right to pull them",
+        |_| false,
+        sink,
+    );
 }
 
 pub(super) fn node_restriction<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
@@ -87,7 +99,13 @@ pub(super) fn deny_external_ips<'a>(context: &Context<'a>, sink: &mut Sink<'a>) 
 
 /// True when an admission policy of the input speaks of external addresses.
 fn refused_by_policy(context: &Context<'_>) -> bool {
-    let policies = ["ValidatingAdmissionPolicy", "ClusterPolicy", "ValidatingPolicy", "ConstraintTemplate", "K8sExternalIPs"];
+    let policies = [
+        "ValidatingAdmissionPolicy",
+        "ClusterPolicy",
+        "ValidatingPolicy",
+        "ConstraintTemplate",
+        "K8sExternalIPs",
+    ];
     let names = |object: &Object<'_>| {
         let span = object.root.span();
         let text = object.document().text().get(span.start as usize..span.end as usize);
@@ -101,7 +119,12 @@ pub(super) fn service_account<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 pub(super) fn namespace_lifecycle<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    must_not_be_off(context, "NamespaceLifecycle", "the admission plugin NamespaceLifecycle is switched off", sink);
+    must_not_be_off(
+        context,
+        "NamespaceLifecycle",
+        "the admission plugin NamespaceLifecycle is switched off",
+        sink,
+    );
 }
 
 pub(super) fn always_admit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
@@ -117,13 +140,16 @@ pub(super) fn always_admit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 /// from 1.25 on, when PodSecurityPolicy was removed.
 pub(super) fn pod_security<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
-        if let Some(item) = program.list("disable-admission-plugins").into_iter().find(|item| item.text == "PodSecurity") {
+        if let Some(item) =
+            program.list("disable-admission-plugins").into_iter().find(|item| item.text == "PodSecurity")
+        {
             sink.fail(program.found_at(item.node, "Pod Security admission is switched off"));
             continue;
         }
         let on = enabled(&program);
         let is_old = program.version().is_some_and(|version| !version.is_at_least(23));
-        let has_any = ["PodSecurity", "PodSecurityPolicy", "SecurityContextDeny"].iter().any(|plugin| has(&on, plugin));
+        let has_any =
+            ["PodSecurity", "PodSecurityPolicy", "SecurityContextDeny"].iter().any(|plugin| has(&on, plugin));
         if !is_old || has_any {
             sink.pass();
         } else if on.is_empty() && !program.is_whole() {

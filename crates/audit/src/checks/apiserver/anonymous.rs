@@ -71,7 +71,10 @@ fn of_file<'a>(context: &Context<'a>, object: &Object<'a>, sink: &mut Sink<'a>) 
         .map(Node::text)
         .collect();
     if paths.is_empty() {
-        sink.fail(weighed(context, Found::new(subject, enabled, "requests without credentials are answered on every path")));
+        sink.fail(weighed(
+            context,
+            Found::new(subject, enabled, "requests without credentials are answered on every path"),
+        ));
     } else if paths.iter().all(|path| HEALTH_PATHS.contains(path)) {
         let message = "requests without credentials are answered on health paths only";
         sink.fail(Found::new(subject, enabled, message).severity(Severity::Info));
@@ -85,7 +88,8 @@ fn of_file<'a>(context: &Context<'a>, object: &Object<'a>, sink: &mut Sink<'a>) 
 fn weighed<'a>(context: &Context<'a>, mut found: Found<'a>) -> Found<'a> {
     let bindings: Vec<&Object<'a>> =
         ["ClusterRoleBinding", "RoleBinding"].iter().flat_map(|kind| context.objects_of(kind)).collect();
-    let harmful: Vec<&Object<'a>> = bindings.iter().copied().filter(|binding| gives_to_strangers(binding)).collect();
+    let harmful: Vec<&Object<'a>> =
+        bindings.iter().copied().filter(|binding| gives_to_strangers(binding)).collect();
     if harmful.is_empty() && !bindings.is_empty() && context.is_full() {
         return found.severity(Severity::Low);
     }

@@ -24,11 +24,23 @@ pub(super) fn maxage<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 pub(super) fn maxbackup<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    retention(context, "audit-log-maxbackup", 10, "all rotated files are kept, which may fill the disk", sink);
+    retention(
+        context,
+        "audit-log-maxbackup",
+        10,
+        "all rotated files are kept, which may fill the disk",
+        sink,
+    );
 }
 
 pub(super) fn maxsize<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    retention(context, "audit-log-maxsize", 100, "the size of a file is left to the default of 100 megabytes", sink);
+    retention(
+        context,
+        "audit-log-maxsize",
+        100,
+        "the size of a file is left to the default of 100 megabytes",
+        sink,
+    );
 }
 
 /// Judges a limit of the log file; without a file there is nothing to judge. 0 and absent mean the default, which is never

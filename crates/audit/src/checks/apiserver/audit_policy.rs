@@ -27,7 +27,12 @@ struct Request {
     shown: &'static str,
 }
 
-const fn request(verb: &'static str, group: &'static str, resource: &'static str, shown: &'static str) -> Request {
+const fn request(
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    shown: &'static str,
+) -> Request {
     Request { verb, group, resource, shown }
 }
 
@@ -56,7 +61,8 @@ const SHELLS: [Request; 5] = [
 
 pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
-        let logs = ["audit-log-path", "audit-webhook-config-file"].iter().any(|flag| program.get(flag).is_some());
+        let logs =
+            ["audit-log-path", "audit-webhook-config-file"].iter().any(|flag| program.get(flag).is_some());
         match program.get("audit-policy-file") {
             Some(_) if context.objects_of("Policy").any(is_audit_policy) => {}
             Some(_) => sink.unknown("the file of --audit-policy-file is not in the input"),
@@ -80,7 +86,9 @@ fn judge<'a>(object: &Object<'a>, sink: &mut Sink<'a>) {
     let policy = object.root;
     let all = SENSITIVE.iter().map(|(request, _)| request).chain(&SHELLS);
     if all.clone().all(|request| level(policy, request).0 == Level::None) {
-        sink.fail(Found::missing(subject, policy, "rules", "the policy logs nothing that matters").cause("nothing"));
+        sink.fail(
+            Found::missing(subject, policy, "rules", "the policy logs nothing that matters").cause("nothing"),
+        );
         return;
     }
     let before = sink.found.len();
@@ -123,7 +131,8 @@ fn leaks<'a>(subject: Subject<'a>, policy: Node<'a>, sink: &mut Sink<'a>) {
         let (level, rule) = level(policy, request);
         let Some(rule) = rule.filter(|rule| level >= *secret_from && !seen.contains(rule)) else { continue };
         seen.push(rule);
-        let message = format!("the log holds the secrets themselves: bodies of {} are written down", request.shown);
+        let message =
+            format!("the log holds the secrets themselves: bodies of {} are written down", request.shown);
         let at = rule.get("level").unwrap_or(rule);
         sink.fail(Found::new(subject, at, message).cause("bodies"));
     }
@@ -176,7 +185,9 @@ fn matches_resource(group: Node<'_>, request: &Request) -> bool {
         return false;
     }
     let (resource, subresource) = request.resource.split_once('/').unwrap_or((request.resource, ""));
-    let Some(resources) = group.get("resources").filter(|resources| !resources.is_empty()) else { return true };
+    let Some(resources) = group.get("resources").filter(|resources| !resources.is_empty()) else {
+        return true;
+    };
     resources.items().any(|own| {
         let own = own.text();
         own == "*"

@@ -127,4 +127,3 @@ fn with<'a>(found: Found<'a>, severity: Option<Severity>) -> Found<'a> {
         None => found,
     }
 }
-

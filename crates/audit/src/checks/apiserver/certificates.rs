@@ -27,7 +27,12 @@ pub(super) fn kubelet_client<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 pub(super) fn serving<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
-        pair(&program, ["tls-cert-file", "tls-private-key-file"], "the server makes its own certificate", sink);
+        pair(
+            &program,
+            ["tls-cert-file", "tls-private-key-file"],
+            "the server makes its own certificate",
+            sink,
+        );
     }
 }
 
@@ -51,7 +56,10 @@ pub(super) fn etcd_client<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 pub(super) fn etcd_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
         let servers = program.list("etcd-servers");
-        let is_tls = servers.iter().filter_map(|item| url(&item.text)).any(|url| url.scheme.eq_ignore_ascii_case("https"));
+        let is_tls = servers
+            .iter()
+            .filter_map(|item| url(&item.text))
+            .any(|url| url.scheme.eq_ignore_ascii_case("https"));
         if program.get("etcd-cafile").is_some() {
             sink.pass();
         } else if is_tls {
@@ -65,12 +73,16 @@ pub(super) fn etcd_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 pub(super) fn etcd_plaintext<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
         let servers = program.list("etcd-servers");
-        let plain = servers.iter().find(|item| {
-            url(&item.text).is_some_and(|url| url.is_plain() && url.reach == Reach::Network)
-        });
-        let unknown = servers.iter().any(|item| url(&item.text).is_some_and(|url| url.is_plain() && url.reach == Reach::Unknown));
+        let plain = servers
+            .iter()
+            .find(|item| url(&item.text).is_some_and(|url| url.is_plain() && url.reach == Reach::Network));
+        let unknown = servers
+            .iter()
+            .any(|item| url(&item.text).is_some_and(|url| url.is_plain() && url.reach == Reach::Unknown));
         match plain {
-            Some(item) => sink.fail(program.found_at(item.node, "etcd is asked in clear text over the network")),
+            Some(item) => {
+                sink.fail(program.found_at(item.node, "etcd is asked in clear text over the network"))
+            }
             None if servers.is_empty() => sink.unknown("--etcd-servers is not in the input"),
             None if unknown => sink.unknown("the address of etcd is filled in later"),
             None => sink.pass(),

@@ -23,7 +23,8 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 pub(super) fn weak<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let objects = ["EncryptionConfiguration", "EncryptionConfig"].iter().flat_map(|kind| context.objects_of(kind));
+    let objects =
+        ["EncryptionConfiguration", "EncryptionConfig"].iter().flat_map(|kind| context.objects_of(kind));
     for object in objects {
         match weakness(object) {
             Some(found) => sink.fail(found),
@@ -34,7 +35,8 @@ pub(super) fn weak<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 fn weakness<'a>(object: &Object<'a>) -> Option<Found<'a>> {
     let subject = Subject::object(object);
-    let entry = object.root.get("resources").into_iter().flat_map(Node::items).find(|entry| covers_secrets(*entry));
+    let entry =
+        object.root.get("resources").into_iter().flat_map(Node::items).find(|entry| covers_secrets(*entry));
     let Some(entry) = entry else {
         let message = "no entry covers secrets, so they are written unencrypted";
         return Some(Found::missing(subject, object.root, "resources", message).severity(Severity::High));
@@ -48,7 +50,8 @@ fn weakness<'a>(object: &Object<'a>) -> Option<Found<'a>> {
         return Some(Found::new(subject, first, message).severity(Severity::High));
     }
     if let Some(aesgcm) = first.get("aesgcm").filter(|provider| is_single_key(*provider)) {
-        let message = "AES-GCM writes with one key and no sign of rotation: it must change every 200,000 writes";
+        let message =
+            "AES-GCM writes with one key and no sign of rotation: it must change every 200,000 writes";
         return Some(Found::new(subject, aesgcm, message));
     }
     if let Some(aescbc) = first.get("aescbc").filter(|provider| is_single_key(*provider)) {
@@ -64,5 +67,9 @@ fn is_single_key(provider: Node<'_>) -> bool {
 }
 
 fn covers_secrets(entry: Node<'_>) -> bool {
-    entry.get("resources").into_iter().flat_map(Node::items).any(|name| matches!(name.text(), "secrets" | "*." | "*.*"))
+    entry
+        .get("resources")
+        .into_iter()
+        .flat_map(Node::items)
+        .any(|name| matches!(name.text(), "secrets" | "*." | "*.*"))
 }

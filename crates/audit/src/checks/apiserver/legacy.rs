@@ -44,7 +44,8 @@ pub(super) fn insecure_port<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 sink.fail(program.setting_to(found, Some(&setting), "insecure-port", "0"));
             }
             None if version.is_some_and(|version| !version.is_at_least(CLOSED)) && program.is_whole() => {
-                let found = program.missing("the port without authentication is open on 8080, the default of this version");
+                let found = program
+                    .missing("the port without authentication is open on 8080, the default of this version");
                 sink.fail(program.setting_to(found, None, "insecure-port", "0"));
             }
             None => sink.pass(),

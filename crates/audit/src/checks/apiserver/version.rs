@@ -17,10 +17,15 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             (None, _) => sink.unknown("the version is not in the input"),
             (Some(version), image) => {
                 let subject = program.subject();
-                judge(context, version, |message| match image {
-                    Some(node) => Found::new(subject, node, message),
-                    None => program.missing(message),
-                }, sink);
+                judge(
+                    context,
+                    version,
+                    |message| match image {
+                        Some(node) => Found::new(subject, node, message),
+                        None => program.missing(message),
+                    },
+                    sink,
+                );
             }
         }
     }
@@ -52,8 +57,12 @@ fn judge<'a>(
     let name = format!("{}.{}", version.major, version.minor);
     match support(version, context.settings.today) {
         Support::Until(_) => sink.pass(),
-        Support::Ended(day) => sink.fail(found(format!("Kubernetes {name} has had no security fixes since {day}"))),
-        Support::LongEnded => sink.fail(found(format!("Kubernetes {name} has had no security fixes for years"))),
+        Support::Ended(day) => {
+            sink.fail(found(format!("Kubernetes {name} has had no security fixes since {day}")))
+        }
+        Support::LongEnded => {
+            sink.fail(found(format!("Kubernetes {name} has had no security fixes for years")))
+        }
         Support::Unknown => sink.unknown("the version is newer than the table of ends of life"),
     }
 }

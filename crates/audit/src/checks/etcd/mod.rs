@@ -41,7 +41,8 @@ fn server_tls_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some(Reach::Network) if etcd.is_true("auto-tls") => Verdict::Holds,
             Some(Reach::Network) => {
                 let name = etcd.absent(["cert-file", "key-file"]);
-                etcd.finding(name, "clients are served on the network without certificate and key", None).into()
+                etcd.finding(name, "clients are served on the network without certificate and key", None)
+                    .into()
             }
         }
     });
@@ -56,9 +57,17 @@ fn client_cert_auth_off<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let is_local = matches!(etcd.reach("listen-client-urls"), None | Some(Reach::Host));
         let implied = etcd.get("trusted-ca-file").is_some() && etcd.has_both(["cert-file", "key-file"]);
         let (message, severity) = match (implied, is_local) {
-            (true, _) => ("client certificates are demanded because of --trusted-ca-file, not by name", Some(Severity::Low)),
-            (false, true) => ("every process of the host is a client, because no certificate is asked for", Some(Severity::Medium)),
-            (false, false) => ("whoever reaches the port is a client, because no certificate is asked for", None),
+            (true, _) => (
+                "client certificates are demanded because of --trusted-ca-file, not by name",
+                Some(Severity::Low),
+            ),
+            (false, true) => (
+                "every process of the host is a client, because no certificate is asked for",
+                Some(Severity::Medium),
+            ),
+            (false, false) => {
+                ("whoever reaches the port is a client, because no certificate is asked for", None)
+            }
         };
         with(etcd.finding("client-cert-auth", message, Some("true")), severity).into()
     });
@@ -111,11 +120,14 @@ fn peer_tls_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 /// A trusted authority for peers makes members demand certificates too.
 fn peer_cert_auth_off<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     judge_each(context, sink, |etcd| {
-        let implied = || etcd.get("peer-trusted-ca-file").is_some() && etcd.has_both(["peer-cert-file", "peer-key-file"]);
+        let implied = || {
+            etcd.get("peer-trusted-ca-file").is_some() && etcd.has_both(["peer-cert-file", "peer-key-file"])
+        };
         if etcd.is_true("peer-client-cert-auth") || implied() {
             return Verdict::Holds;
         }
-        let message = "whoever reaches the peer port passes for a member, because no certificate is asked for";
+        let message =
+            "whoever reaches the peer port passes for a member, because no certificate is asked for";
         peer(etcd, || etcd.finding("peer-client-cert-auth", message, Some("true")))
     });
 }
@@ -130,7 +142,9 @@ fn shared_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 .found(&own, "etcd and the API server trust the same authority")
                 .related("the API server's authority for clients", Some(setting.node))
                 .into(),
-            None if authorities.is_empty() => Verdict::Unknown("no API server is in the input to compare with"),
+            None if authorities.is_empty() => {
+                Verdict::Unknown("no API server is in the input to compare with")
+            }
             None => Verdict::Holds,
         }
     });

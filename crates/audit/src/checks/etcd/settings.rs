@@ -18,7 +18,11 @@ pub(super) struct Etcd<'c, 'a> {
 
 /// Judges every etcd. What `judge` says rests on a guess when a setting that it asked for is absent from a command line that
 /// is not whole: then it is unknown.
-pub(super) fn judge_each<'a>(context: &Context<'a>, sink: &mut Sink<'a>, judge: impl Fn(&Etcd<'_, 'a>) -> Verdict<'a>) {
+pub(super) fn judge_each<'a>(
+    context: &Context<'a>,
+    sink: &mut Sink<'a>,
+    judge: impl Fn(&Etcd<'_, 'a>) -> Verdict<'a>,
+) {
     for program in programs(context, "etcd") {
         if program.get("config-file").is_some() {
             sink.unknown("the file of --config-file, which makes all flags void, is not in the input");
@@ -108,7 +112,9 @@ impl<'a> Etcd<'_, 'a> {
         };
         match (mended, self.file()) {
             (None, _) => found,
-            (Some(mended), Some(root)) => found.change(Change::SetPath(root, path_in_file(name), mended.to_owned())),
+            (Some(mended), Some(root)) => {
+                found.change(Change::SetPath(root, path_in_file(name), mended.to_owned()))
+            }
             (Some(mended), None) => self.program.setting_to(found, now.as_ref(), name, mended),
         }
     }

@@ -53,9 +53,10 @@ impl<'a> Proxy<'_, 'a> {
     fn get(&self, path: &str, flag: &str) -> Option<(Cow<'a, str>, Node<'a>)> {
         match self {
             Self::Flags(program) => program.get(flag).map(|setting| (Cow::Owned(setting.text), setting.node)),
-            Self::File { root, .. } => {
-                root.at(path).filter(|node| !node.text().is_empty()).map(|node| (Cow::Borrowed(node.text()), node))
-            }
+            Self::File { root, .. } => root
+                .at(path)
+                .filter(|node| !node.text().is_empty())
+                .map(|node| (Cow::Borrowed(node.text()), node)),
         }
     }
 
@@ -81,10 +82,15 @@ fn metrics<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let found = proxy.found(node, "metrics and configuration are told to the network");
                 let mended = "127.0.0.1:10249";
                 sink.fail(match &proxy {
-                    Proxy::Flags(program) => {
-                        program.setting_to(found, program.get("metrics-bind-address").as_ref(), "metrics-bind-address", mended)
+                    Proxy::Flags(program) => program.setting_to(
+                        found,
+                        program.get("metrics-bind-address").as_ref(),
+                        "metrics-bind-address",
+                        mended,
+                    ),
+                    Proxy::File { is_editable: true, .. } => {
+                        found.change(Change::Set(node, format!("\"{mended}\"")))
                     }
-                    Proxy::File { is_editable: true, .. } => found.change(Change::Set(node, format!("\"{mended}\""))),
                     Proxy::File { .. } => found,
                 });
             }
@@ -97,10 +103,12 @@ fn nodeports<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let published = context.objects_of("Service").find(|service| has_node_port(service.spec()));
     for proxy in proxies(context, sink) {
         let given = match &proxy {
-            Proxy::Flags(program) => program.get("nodeport-addresses").is_some_and(|own| items(own.text()).next().is_some()),
-            Proxy::File { root, .. } => {
-                root.get("nodePortAddresses").is_some_and(|list| list.kind() == Kind::Sequence && !list.is_empty())
+            Proxy::Flags(program) => {
+                program.get("nodeport-addresses").is_some_and(|own| items(own.text()).next().is_some())
             }
+            Proxy::File { root, .. } => root
+                .get("nodePortAddresses")
+                .is_some_and(|list| list.kind() == Kind::Sequence && !list.is_empty()),
         };
         let is_nftables = proxy.get("mode", "proxy-mode").is_some_and(|(mode, _)| mode == "nftables");
         match published {
@@ -111,7 +119,9 @@ fn nodeports<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let message = "node ports are opened on every address of the nodes";
                 let found = match &proxy {
                     Proxy::Flags(program) => program.missing(message),
-                    Proxy::File { subject, root, .. } => Found::missing(*subject, *root, "nodePortAddresses", message),
+                    Proxy::File { subject, root, .. } => {
+                        Found::missing(*subject, *root, "nodePortAddresses", message)
+                    }
                 };
                 sink.fail(found.related("a Service with a node port", service.root.at("spec.type")));
             }

@@ -6,9 +6,8 @@ use super::judge;
 use crate::{
     Context, Sink,
     kubelet::{
-        kubelets,
-        ANONYMOUS, AUTHORIZATION_MODE, CLIENT_CA, DEBUGGING_HANDLERS, Kubelet, PROFILING_HANDLER, READ_ONLY_PORT,
-        SYSTEM_LOG_HANDLER, Value, WEBHOOK_AUTHENTICATION,
+        ANONYMOUS, AUTHORIZATION_MODE, CLIENT_CA, DEBUGGING_HANDLERS, Kubelet, PROFILING_HANDLER,
+        READ_ONLY_PORT, SYSTEM_LOG_HANDLER, Value, WEBHOOK_AUTHENTICATION, kubelets,
     },
 };
 
@@ -28,7 +27,14 @@ fn lets_strangers_in(value: &Value<'_>) -> Option<bool> {
 }
 
 pub(super) fn always_allow<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    judge(context, AUTHORIZATION_MODE, "every request of whoever logs in is allowed", "Webhook", allows_all, sink);
+    judge(
+        context,
+        AUTHORIZATION_MODE,
+        "every request of whoever logs in is allowed",
+        "Webhook",
+        allows_all,
+        sink,
+    );
 }
 
 fn allows_all(value: &Value<'_>) -> Option<bool> {

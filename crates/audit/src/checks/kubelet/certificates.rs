@@ -4,8 +4,8 @@ use super::judge;
 use crate::{
     Context, Sink,
     kubelet::{
-        kubelets,
-        Kubelet, ROTATE_CERTIFICATES, SERVER_TLS_BOOTSTRAP, TLS_CERT, TLS_KEY, TLS_MIN_VERSION, TLS_SUITES, Value,
+        Kubelet, ROTATE_CERTIFICATES, SERVER_TLS_BOOTSTRAP, TLS_CERT, TLS_KEY, TLS_MIN_VERSION, TLS_SUITES,
+        Value, kubelets,
     },
     program::tls::{is_weak_suite, is_weak_version},
 };
@@ -57,7 +57,11 @@ pub(super) fn rotate_server_off<'a>(context: &Context<'a>, sink: &mut Sink<'a>) 
     for kubelet in &kubelets(context) {
         match kubelet.gate("RotateKubeletServerCertificate") {
             Value::Set(set) if set.bool() == Some(false) => {
-                sink.fail(kubelet.found_at(&set, "the gate that renews the serving certificate is off").cause("gate"));
+                sink.fail(
+                    kubelet
+                        .found_at(&set, "the gate that renews the serving certificate is off")
+                        .cause("gate"),
+                );
                 continue;
             }
             Value::Unknown(why) => {

@@ -6,9 +6,9 @@ use super::judge;
 use crate::{
     Context, Sink,
     kubelet::{
-        By, EVENT_QPS, Field, HEALTHZ_ADDRESS, HEALTHZ_PORT, IPTABLES_UTIL_CHAINS, Kubelet, kubelets, POD_PIDS_LIMIT,
-        PROTECT_KERNEL_DEFAULTS, SECCOMP_DEFAULT, STATIC_POD_PATH, STATIC_POD_URL, STREAMING_TIMEOUT, UNSAFE_SYSCTLS,
-        Value,
+        By, EVENT_QPS, Field, HEALTHZ_ADDRESS, HEALTHZ_PORT, IPTABLES_UTIL_CHAINS, Kubelet, POD_PIDS_LIMIT,
+        PROTECT_KERNEL_DEFAULTS, SECCOMP_DEFAULT, STATIC_POD_PATH, STATIC_POD_URL, STREAMING_TIMEOUT,
+        UNSAFE_SYSCTLS, Value, kubelets,
     },
     program::{
         listen::{Reach, reach, url},
@@ -54,17 +54,33 @@ pub(super) fn protect_kernel_defaults<'a>(context: &Context<'a>, sink: &mut Sink
 }
 
 pub(super) fn iptables_util_chains<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    judge(context, IPTABLES_UTIL_CHAINS, "the helper chains are not maintained", "true", must_not_be_false, sink);
+    judge(
+        context,
+        IPTABLES_UTIL_CHAINS,
+        "the helper chains are not maintained",
+        "true",
+        must_not_be_false,
+        sink,
+    );
 }
 
 pub(super) fn seccomp_default<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    judge(context, SECCOMP_DEFAULT, "pods without a seccomp profile run unconfined", "true", must_be_true, sink);
+    judge(
+        context,
+        SECCOMP_DEFAULT,
+        "pods without a seccomp profile run unconfined",
+        "true",
+        must_be_true,
+        sink,
+    );
 }
 
 pub(super) fn hostname_override<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for program in programs(context, "kubelet") {
         match program.get("hostname-override") {
-            Some(setting) => sink.fail(program.found(&setting, "the node registers under a name that is not the host's")),
+            Some(setting) => {
+                sink.fail(program.found(&setting, "the node registers under a name that is not the host's"))
+            }
             None => sink.pass(),
         }
     }
@@ -161,11 +177,16 @@ fn verdict_of_nothing<'a>(kubelet: &Kubelet<'_, 'a>, fields: [Field; 2], sink: &
 /// Whether everybody can write at a path, with the entry of a list of files that shows it.
 fn writable<'a>(context: &Context<'a>, path: &str) -> Option<Option<Node<'a>>> {
     let path = path.trim_end_matches('/');
-    if ["/tmp", "/var/tmp", "/dev/shm"].iter().any(|open| path == *open || path.starts_with(&format!("{open}/"))) {
+    if ["/tmp", "/var/tmp", "/dev/shm"]
+        .iter()
+        .any(|open| path == *open || path.starts_with(&format!("{open}/")))
+    {
         return Some(None);
     }
     node_files(context.corpus)
         .into_iter()
-        .find(|file| file.path.trim_end_matches('/') == path && file.mode.is_some_and(|mode| mode & 0o1002 == 0o002))
+        .find(|file| {
+            file.path.trim_end_matches('/') == path && file.mode.is_some_and(|mode| mode & 0o1002 == 0o002)
+        })
         .map(|file| Some(file.node))
 }

@@ -46,7 +46,12 @@ const PROGRAM: Want = Want { mode: Some(0o600), root: true, readable: Some(Sever
 const WRITE_BITS: u32 = 0o022;
 
 /// Judges every file that `is_meant` picks.
-fn judge<'a>(context: &Context<'a>, want: Want, is_meant: impl Fn(&NodeFile<'a>) -> bool, sink: &mut Sink<'a>) {
+fn judge<'a>(
+    context: &Context<'a>,
+    want: Want,
+    is_meant: impl Fn(&NodeFile<'a>) -> bool,
+    sink: &mut Sink<'a>,
+) {
     for file in node_files(context.corpus).into_iter().filter(|file| is_meant(file)) {
         judge_file(&file, want, sink);
     }
@@ -75,7 +80,8 @@ fn judge_file<'a>(file: &NodeFile<'a>, want: Want, sink: &mut Sink<'a>) {
         return;
     }
     let mut found = Found::new(subject(file), at(file, too_open.is_some()), wrong.join(" and "));
-    let only_readable = too_open.is_some_and(|(allowed, mode)| mode & !allowed & WRITE_BITS == 0) && is_roots != Some(false);
+    let only_readable =
+        too_open.is_some_and(|(allowed, mode)| mode & !allowed & WRITE_BITS == 0) && is_roots != Some(false);
     if let Some(severity) = want.readable.filter(|_| only_readable) {
         found = found.severity(severity);
     }
@@ -120,7 +126,9 @@ fn fix(file: &NodeFile<'_>, want: Want) -> String {
 
 fn is_manifest(file: &NodeFile<'_>) -> bool {
     places::is_at(places::MANIFESTS, file.path)
-        && places::CONTROL_PLANE.iter().any(|program| name(file).strip_prefix(program).is_some_and(is_end_of_name))
+        && places::CONTROL_PLANE
+            .iter()
+            .any(|program| name(file).strip_prefix(program).is_some_and(is_end_of_name))
 }
 
 /// What may follow a program's name in the name of its manifest: `etcd.yaml`, `etcd-pod.yaml`, but not `etcdctl`.
@@ -192,8 +200,9 @@ fn client_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         })
         .collect();
     let want = Want { mode: Some(0o644), root: true, readable: None };
-    let is_meant =
-        |file: &NodeFile<'_>| places::is_at(places::CLIENT_CA, file.path) || named.iter().any(|path| path == file.path);
+    let is_meant = |file: &NodeFile<'_>| {
+        places::is_at(places::CLIENT_CA, file.path) || named.iter().any(|path| path == file.path)
+    };
     judge(context, want, is_meant, sink);
 }
 
@@ -229,7 +238,11 @@ fn etcd_datadir<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         } else if is_roots(&file).is_none() {
             sink.unknown("the owner of a file is not in the list");
         } else {
-            sink.fail(Found::new(subject(&file), at(&file, false), format!("it belongs to {}", owner(&file))));
+            sink.fail(Found::new(
+                subject(&file),
+                at(&file, false),
+                format!("it belongs to {}", owner(&file)),
+            ));
         }
     }
 }

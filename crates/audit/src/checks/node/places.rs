@@ -7,7 +7,8 @@ pub(super) const MANIFESTS: &[&str] = &[
     "/var/snap/microk8s/*/args/*",
 ];
 /// Names of control-plane programs in manifests and argument files.
-pub(super) const CONTROL_PLANE: [&str; 4] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"];
+pub(super) const CONTROL_PLANE: [&str; 4] =
+    ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"];
 pub(super) const CNI: &[&str] = &[
     "/etc/cni/net.d/**",
     "/var/lib/rancher/*/agent/etc/cni/net.d/**",
@@ -62,8 +63,11 @@ pub(super) const KUBELET: &[&str] = &[
     "/var/lib/rancher/*/agent/kubelet.kubeconfig",
     "/var/snap/microk8s/*/credentials/kubelet.config",
 ];
-pub(super) const CLIENT_CA: &[&str] =
-    &["/etc/kubernetes/pki/ca.crt", "/var/lib/rancher/*/agent/client-ca.crt", "/var/snap/microk8s/*/certs/ca.crt"];
+pub(super) const CLIENT_CA: &[&str] = &[
+    "/etc/kubernetes/pki/ca.crt",
+    "/var/lib/rancher/*/agent/client-ca.crt",
+    "/var/snap/microk8s/*/certs/ca.crt",
+];
 pub(super) const KUBELET_CONFIG: &[&str] = &[
     "/var/lib/kubelet/config.yaml",
     "/etc/kubernetes/kubelet/*.json",

@@ -47,7 +47,8 @@ fn profiling<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         }
     }
     let files = context.objects_of(KIND).map(|object| (Subject::object(object), object.root, true));
-    let embedded = embedded(context, KIND).map(|embedded| (embedded.subject, embedded.root, embedded.is_editable));
+    let embedded =
+        embedded(context, KIND).map(|embedded| (embedded.subject, embedded.root, embedded.is_editable));
     for (subject, root, is_editable) in files.chain(embedded).collect::<Vec<_>>() {
         of_file(subject, root, is_editable, message, sink);
     }
