@@ -74,7 +74,7 @@ impl Engine<'_> {
                     for &pod in &behind[service] {
                         for number in targets(&network.pods[pod], port) {
                             let port = (port.protocol, number);
-                            let verdict = self.from_controllers(&controllers, pod, port);
+                            let verdict = self.controller_verdict(&controllers, pod, port);
                             found.push(Exposed {
                                 pod,
                                 way: Way::Entry(at, service),
@@ -102,7 +102,7 @@ impl Engine<'_> {
                 for number in targets(&self.network.pods[pod], port) {
                     let sources = from.as_ref().unwrap_or(&internet);
                     let port = (port.protocol, number);
-                    let verdict = self.from_outside(pod, port, sources, service.keeps_source);
+                    let verdict = self.outside_verdict(pod, port, sources, service.keeps_source);
                     found.push(Exposed { pod, way, port: Some(port), verdict, from: from.clone() });
                 }
             }
@@ -128,14 +128,14 @@ impl Engine<'_> {
             }
             for port in pod.ports.iter().filter(|port| port.host_port.is_some()) {
                 let port = (port.protocol, port.number);
-                let verdict = self.from_outside(at, port, &internet, true);
+                let verdict = self.outside_verdict(at, port, &internet, true);
                 found.push(Exposed { pod: at, way: Way::HostPort, port: Some(port), verdict, from: None });
             }
         }
     }
 
     /// What policies say to connections from outside. Where the source is replaced on the way, they see a node's address.
-    fn from_outside(
+    fn outside_verdict(
         &self,
         pod: usize,
         (protocol, port): (Protocol, u16),
@@ -170,7 +170,7 @@ impl Engine<'_> {
         pods.filter(|(_, pod)| is_controller(pod)).map(|(at, _)| at).collect()
     }
 
-    fn from_controllers(
+    fn controller_verdict(
         &self,
         controllers: &[usize],
         pod: usize,
@@ -200,7 +200,7 @@ impl Engine<'_> {
         let lets = |grant: &crate::compile::Grant| {
             self.sets.get(grant.subjects).has(class) && self.ports.get(grant.ports).covers(&wanted)
         };
-        if rules.any(|grant| lets(grant)) { Verdict::Depends } else { Verdict::Denied }
+        if rules.any(lets) { Verdict::Depends } else { Verdict::Denied }
     }
 }
 

@@ -71,6 +71,9 @@ pub enum Doubt {
     SourceReplaced,
     /// Policies of kinds that are not modelled concern one of the pods.
     ForeignPolicy,
+    /// Two cluster policies of equal priority say different things: which is asked first is not defined. The answer takes
+    /// them in the order of the input.
+    PriorityTie,
 }
 
 /// What holds for one port.
@@ -210,6 +213,9 @@ impl Engine<'_> {
         if !foreign.is_empty() {
             doubts.push(Doubt::ForeignPolicy);
         }
+        if self.is_tied(&egress) || self.is_tied(&ingress) {
+            doubts.push(Doubt::PriorityTie);
+        }
         Answer { egress, ingress, sure, possible, regions: Vec::new(), doubts, foreign }
     }
 
@@ -241,6 +247,9 @@ impl Engine<'_> {
         if !foreign.is_empty() {
             doubts.push(Doubt::ForeignPolicy);
         }
+        if self.is_tied(&side) {
+            doubts.push(Doubt::PriorityTie);
+        }
         let other = SideAnswer {
             isolated_by: Vec::new(),
             reasons: Vec::new(),
@@ -250,6 +259,23 @@ impl Engine<'_> {
         };
         let (egress, ingress) = if direction == Direction::Egress { (side, other) } else { (other, side) };
         Answer { egress, ingress, sure, possible, regions: sure_regions, doubts, foreign }
+    }
+
+    /// Whether rules of different cluster policies of one tier and priority decide the same ports differently.
+    fn is_tied(&self, side: &SideAnswer) -> bool {
+        let policy = |reason: &Reason| match reason.policy {
+            PolicyRef::Cluster(at) => self.network.cluster_policies.get(at),
+            PolicyRef::Namespaced(_) => None,
+        };
+        side.reasons.iter().enumerate().any(|(at, one)| {
+            side.reasons[..at].iter().any(|other| {
+                let (Some(a), Some(b)) = (policy(one), policy(other)) else { return false };
+                (a.tier, a.priority) == (b.tier, b.priority)
+                    && one.policy != other.policy
+                    && one.action != other.action
+                    && !one.ports.intersection(&other.ports).is_empty()
+            })
+        })
     }
 
     /// One direction between two classes.

@@ -241,7 +241,25 @@ fn ways_in_are_found_and_policies_asked() {
     let count = |text: &str| Engine::new(&read(text)).exposures().len();
     let base = web + &service("ClusterIP", "") + cross;
     assert_eq!(count(&base), 0, "nothing grants the reference");
-    assert_eq!(count(&(base + grant)), 1);
+    assert_eq!(count(&(base.clone() + grant)), 1);
+    let gateway = |from: &str| {
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{namespace: b, name: gw}}\nspec: {{listeners: [{{name: a, port: 80{from}}}]}}\n---\n"
+        )
+    };
+    let elsewhere = base.replace("{name: gw}", "{name: gw, namespace: c}") + grant;
+    for (routes, from, expected) in [
+        (base.clone() + grant, String::new(), 1),
+        (elsewhere.clone(), gateway("").replace("namespace: b", "namespace: c"), 0),
+        (
+            elsewhere.clone(),
+            gateway(", allowedRoutes: {namespaces: {from: All}}").replace("namespace: b", "namespace: c"),
+            1,
+        ),
+        (base + grant, gateway(", allowedRoutes: {namespaces: {from: Same}}"), 1),
+    ] {
+        assert_eq!(count(&(routes + &from)), expected, "{from}");
+    }
 }
 
 #[test]
@@ -250,6 +268,22 @@ fn foreign_policies_make_answers_unknown() {
     let network = read(&(pod("a", "web", "") + &pod("a", "db", "") + &pod("b", "x", "") + cilium));
     assert_eq!(verdict(&network, "a/web", "a/db", 80), Verdict::Unknown);
     assert_eq!(verdict(&network, "a/web", "b/x", 80), Verdict::Allowed);
+}
+
+#[test]
+fn equal_priorities_are_said() {
+    let cluster = |name: &str, priority: u8, action: &str| {
+        format!(
+            "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {{name: {name}}}\nspec: {{tier: Admin, priority: {priority}, subject: {{namespaces: {{}}}}, ingress: [{{action: {action}, from: [{{namespaces: {{}}}}]}}]}}\n---\n"
+        )
+    };
+    let pods = pod("a", "web", "") + &pod("a", "db", "");
+    for (second, action, tied) in [(5, "Deny", true), (6, "Deny", false), (5, "Accept", false)] {
+        let network = read(&(pods.clone() + &cluster("one", 5, "Accept") + &cluster("two", second, action)));
+        let answer = Engine::new(&network).pair(&Party::Pod(0), &Party::Pod(1)).unwrap();
+        assert_eq!(answer.doubts.contains(&nightlatch_netpol::Doubt::PriorityTie), tied, "{second} {action}");
+        assert_eq!(answer.verdict(Protocol::Tcp, 80), Verdict::Allowed);
+    }
 }
 
 #[test]
@@ -372,7 +406,7 @@ fn suggestions_read_back_and_do_what_they_say() {
     let isolated =
         |pod| Direction::ALL.into_iter().all(|direction| !engine.isolating(pod, direction).is_empty());
     assert!((0..3).all(isolated));
-    assert!(matches!(engine.pair(&Party::Pod(9), &Party::Pod(0)), None));
+    assert!(engine.pair(&Party::Pod(9), &Party::Pod(0)).is_none());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Ways in from outside that lead to Services.
 
+use std::collections::HashMap;
+
 use nightlatch_manifest::{Kind, Node, Object};
 
 use super::{grant::ReferenceGrant, list, origin, port_number, text};
@@ -10,11 +12,29 @@ use crate::{Backend, Entry, PortMatch};
 pub(super) struct Entries {
     list: Vec<Entry>,
     grants: Vec<ReferenceGrant>,
+    /// Gateways by namespace and name, and the namespaces from which their listeners take routes.
+    gateways: HashMap<(Box<str>, Box<str>), Takes>,
+    /// Of entries, by their index, the Gateways they want to be attached to.
+    parents: Vec<(usize, Vec<(Box<str>, Box<str>)>)>,
+}
+
+/// From where the listeners of a Gateway take routes, the widest of them.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Takes {
+    None,
+    Own,
+    /// All, or those with labels, which are not compared.
+    Others,
 }
 
 impl Entries {
     /// Takes an object that is a way in; false when it is not.
     pub(super) fn take(&mut self, object: &Object<'_>) -> bool {
+        if (object.group(), object.kind) == ("gateway.networking.k8s.io", "Gateway") {
+            let key = (object.namespace.unwrap_or("").into(), object.name.into());
+            self.gateways.insert(key, takes(object));
+            return true;
+        }
         let read: fn(&Object<'_>) -> Option<Entry> = match (object.group(), object.kind) {
             ("gateway.networking.k8s.io", "ReferenceGrant") => {
                 self.grants.push(ReferenceGrant::read(object));
@@ -34,12 +54,28 @@ impl Entries {
             ("projectcontour.io", "HTTPProxy") => contour,
             _ => return false,
         };
-        self.list.extend(read(object));
+        let Some(entry) = read(object) else { return true };
+        if object.group() == "gateway.networking.k8s.io" {
+            self.parents.push((self.list.len(), parents(object)));
+        }
+        self.list.push(entry);
         true
     }
 
     /// All of them, references to other namespaces checked.
     pub(super) fn finish(mut self) -> Vec<Entry> {
+        for (at, parents) in &self.parents {
+            let entry = &mut self.list[*at];
+            // A Gateway that is not in the input may take the route.
+            let taken = parents.iter().any(|parent| match self.gateways.get(parent) {
+                Some(Takes::None) => false,
+                Some(Takes::Own) => parent.0 == entry.namespace,
+                Some(Takes::Others) | None => true,
+            });
+            if !taken {
+                entry.backends.clear();
+            }
+        }
         for entry in
             self.list.iter_mut().filter(|entry| entry.kind.ends_with("Route") && &*entry.kind != "Route")
         {
@@ -120,6 +156,28 @@ fn gateway_route(object: &Object<'_>) -> Option<Entry> {
     });
     let hosts = list(spec, "hostnames").filter_map(Node::as_str).map(Box::from).collect();
     Some(entry(object, text(parent, "name"), hosts, backends.collect()))
+}
+
+/// The Gateways that a route names, by namespace and name.
+fn parents(object: &Object<'_>) -> Vec<(Box<str>, Box<str>)> {
+    let own = object.namespace.unwrap_or("");
+    let refs = object.spec().into_iter().flat_map(|spec| list(spec, "parentRefs"));
+    let gateways = refs.filter(|parent| text(*parent, "kind").is_none_or(|kind| kind == "Gateway"));
+    gateways
+        .filter_map(|parent| {
+            Some((text(parent, "namespace").unwrap_or(own).into(), text(parent, "name")?.into()))
+        })
+        .collect()
+}
+
+fn takes(object: &Object<'_>) -> Takes {
+    let listeners = object.spec().into_iter().flat_map(|spec| list(spec, "listeners"));
+    let of = |listener: Node<'_>| match listener.at("allowedRoutes.namespaces.from").and_then(Node::as_str) {
+        Some("All" | "Selector") => Takes::Others,
+        Some("None") => Takes::None,
+        _ => Takes::Own,
+    };
+    listeners.map(of).max().unwrap_or(Takes::None)
 }
 
 fn openshift_route(object: &Object<'_>) -> Option<Entry> {
