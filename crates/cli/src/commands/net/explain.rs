@@ -188,6 +188,9 @@ pub(crate) fn doubt_text(doubt: Doubt) -> &'static str {
         Doubt::SourceReplaced => {
             "load balancers and node ports may replace the source by a node's address before policies see it"
         }
+        Doubt::PriorityTie => {
+            "two cluster policies of equal priority say different things: which is asked first is not defined"
+        }
         Doubt::ForeignPolicy => "policies of a network plugin concern the pods, and are not evaluated:",
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use nightlatch_manifest::Corpus;
-use nightlatch_netpol::{Direction, Engine, Idle, PolicyRef};
+use nightlatch_netpol::{Direction, Engine, Idle, PolicyRef, PortSet};
 use serde_json::{Value, json};
 
 use super::{super::rbac::page::Page, explain, input::Input};
@@ -94,7 +94,36 @@ fn text(engine: &Engine<'_>, corpus: &Corpus, idle: &[(usize, Idle)], page: &mut
             page.placed("  ", &name, &place, 4)?;
         }
     }
+    let (share, mutual) = lateral(engine);
+    if let Some(percent) = share {
+        page.blank()?;
+        page.head("how far one taken workload gets")?;
+        page.text("  ", &format!("{percent} % of the pairs of workloads that differ may connect"), 4)?;
+        if !mutual.is_empty() {
+            let lead = format!("{} get to each other, perhaps through others: ", mutual.len());
+            let shown: Vec<&str> = mutual.iter().take(NAMES_MAX).map(String::as_str).collect();
+            let more = if mutual.len() > NAMES_MAX { ", ..." } else { "" };
+            page.text("  ", &format!("{lead}{}{more}", shown.join(", ")), 4)?;
+        }
+    }
     Ok(())
+}
+
+/// Names shown of a set of workloads.
+const NAMES_MAX: usize = 20;
+/// Inputs with more classes of pods are not counted through.
+const CLASSES_MAX: usize = 20_000;
+
+/// The share of pairs that connect in percent, and the largest set of workloads that get to each other.
+fn lateral(engine: &Engine<'_>) -> (Option<u64>, Vec<String>) {
+    if engine.classes() > CLASSES_MAX {
+        return (None, Vec::new());
+    }
+    let found = engine.lateral(&PortSet::all());
+    let pods = found.mutual.iter().flat_map(|&class| engine.pods_of(class).collect::<Vec<_>>());
+    let mut mutual: Vec<String> = pods.map(|pod| engine.network().pod_name(pod)).collect();
+    mutual.sort();
+    ((found.pairs > 0).then(|| found.reachable * 100 / found.pairs), mutual)
 }
 
 fn as_json(engine: &Engine<'_>, corpus: &Corpus, idle: &[(usize, Idle)]) -> Value {
@@ -124,5 +153,6 @@ fn as_json(engine: &Engine<'_>, corpus: &Corpus, idle: &[(usize, Idle)]) -> Valu
             json!({"policy": name, "at": place, "what": what})
         })
         .collect();
-    json!({"workloads": pods, "idle_policies": idle})
+    let (percent, mutual) = lateral(engine);
+    json!({"workloads": pods, "idle_policies": idle, "pairs_reachable_percent": percent, "mutually_reachable": mutual})
 }
