@@ -43,7 +43,7 @@ pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
             let counter =
                 if finding.suppressed.is_some() { &mut outcome.suppressed } else { &mut outcome.failed };
             *counter = counter.saturating_add(1);
-            ordered.push((sort_key(&finding, found), finding));
+            ordered.push((sort_key(rule, &finding, found), finding));
         }
         outcome.verdict = verdict(&outcome);
         report.rules.push(outcome);
@@ -59,10 +59,9 @@ pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
 
 type SortKey = (std::cmp::Reverse<Severity>, u32, u32, &'static str, u32);
 
-fn sort_key(finding: &AuditFinding, found: &Found<'_>) -> SortKey {
+fn sort_key(rule: &Rule, finding: &AuditFinding, found: &Found<'_>) -> SortKey {
     let at = location::node_of(found.at);
-    let id = crate::rule(&finding.rule).map_or("", |rule| rule.id);
-    (std::cmp::Reverse(finding.severity), at.document().source.0, at.span().start, id, 0)
+    (std::cmp::Reverse(finding.severity), at.document().source.0, at.span().start, rule.id, 0)
 }
 
 fn run<'a>(rule: &'static Rule, context: &Context<'a>) -> Sink<'a> {
