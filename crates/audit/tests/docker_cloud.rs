@@ -2,16 +2,24 @@
 //! possible (`inspect.json`, `info.json`, `network.json`: dockerd 20.10.24 with three containers, a swarm of one node), else
 //! in the shape of real ones.
 
-use std::{fs, path::Path};
-
 use nightlatch_audit::{Profile, Settings, audit, rules};
 use nightlatch_finding::audit::{AuditReport, Verdict};
 use nightlatch_manifest::{Corpus, Input};
 use proptest::prelude::*;
 
+/// Files and what is in them.
+const FILES: [(&str, &[u8]); 6] = [
+    ("security-groups.json", include_bytes!("data/docker_cloud/security-groups.json")),
+    ("plan.json", include_bytes!("data/docker_cloud/plan.json")),
+    ("compose.yaml", include_bytes!("data/docker_cloud/compose.yaml")),
+    ("inspect.json", include_bytes!("data/docker_cloud/inspect.json")),
+    ("info.json", include_bytes!("data/docker_cloud/info.json")),
+    ("network.json", include_bytes!("data/docker_cloud/network.json")),
+];
+
 fn bytes(file: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/docker_cloud").join(file);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let found = FILES.iter().find(|(name, _)| *name == file);
+    found.map(|(_, bytes)| bytes.to_vec()).unwrap_or_default()
 }
 
 /// The report of one input under the rules of the three families that a profile has.
@@ -54,7 +62,11 @@ fn check(file: &str, expected: &str) {
 }
 
 fn verdict(report: &AuditReport, rule: &str) -> Verdict {
-    report.rules.iter().find(|outcome| outcome.rule == rule).map_or(Verdict::NotApplicable, |outcome| outcome.verdict)
+    report
+        .rules
+        .iter()
+        .find(|outcome| outcome.rule == rule)
+        .map_or(Verdict::NotApplicable, |outcome| outcome.verdict)
 }
 
 #[test]
@@ -212,7 +224,11 @@ fn a_daemon_as_it_tells_of_itself() {
         ",
     );
     let report = report("info.json");
-    assert_eq!(verdict(&report, "DKD-001"), Verdict::Unknown, "no warning does not show that nothing listens");
+    assert_eq!(
+        verdict(&report, "DKD-001"),
+        Verdict::Unknown,
+        "no warning does not show that nothing listens"
+    );
     assert_eq!(verdict(&report, "DKD-009"), Verdict::Pass);
     assert_eq!(verdict(&report, "DKD-018"), Verdict::NotApplicable);
 }
@@ -254,7 +270,9 @@ fn fixes_mend_what_they_are_for() {
             }
             let (corpus, after) = audited(file, text.clone().into_bytes(), Profile::All);
             assert!(corpus.diagnostics.is_empty(), "{}: {:?}\n{text}", finding.rule, corpus.diagnostics);
-            let count = |report: &AuditReport| report.findings.iter().filter(|other| other.rule == finding.rule).count();
+            let count = |report: &AuditReport| {
+                report.findings.iter().filter(|other| other.rule == finding.rule).count()
+            };
             let subject = finding.subject.name.raw();
             assert!(count(&after) < count(&report), "{} of {subject} is still there:\n{text}", finding.rule);
             made += 1;
@@ -265,8 +283,22 @@ fn fixes_mend_what_they_are_for() {
 
 /// Replacements that change what values mean.
 const WORDS: [&str; 16] = [
-    "null", "true", "\"\"", "[]", "{}", "-1", "99999999999999999999", "\"0.0.0.0/0\"", "\"::/129\"", "\"${A:-${B}}\"", "[[]]",
-    "{\"Ref\": []}", "\"*\"", "\"a:b:c:d:e\"", "0.5", "\"\\u0000\"",
+    "null",
+    "true",
+    "\"\"",
+    "[]",
+    "{}",
+    "-1",
+    "99999999999999999999",
+    "\"0.0.0.0/0\"",
+    "\"::/129\"",
+    "\"${A:-${B}}\"",
+    "[[]]",
+    "{\"Ref\": []}",
+    "\"*\"",
+    "\"a:b:c:d:e\"",
+    "0.5",
+    "\"\\u0000\"",
 ];
 
 /// Puts `word` in the place of the value behind the `at`th colon or at that byte.
@@ -286,7 +318,7 @@ proptest! {
     /// Whatever stands in the place of a value, the rest is audited, and every finding has a place in the text.
     #[test]
     fn spoiled_values_are_survived(file in 0_usize..6, edits in prop::collection::vec((any::<usize>(), 0_usize..16), 1..8), cut in prop::bool::weighted(0.1)) {
-        let file = ["security-groups.json", "plan.json", "compose.yaml", "inspect.json", "info.json", "network.json"][file];
+        let file = FILES[file].0;
         let mut text = String::from_utf8(bytes(file)).unwrap();
         for (at, word) in edits {
             text = spoiled(&text, at, WORDS[word], cut);

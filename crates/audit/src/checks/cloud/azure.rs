@@ -113,7 +113,8 @@ fn rule<'a>(subject: Subject<'a>, fields: &Fields<'a>, node: Node<'a>, names: &N
         if is_egress { (names.sources, names.destinations) } else { (names.destinations, names.sources) };
     let mut peers = peers(fields, far);
     // A rule that denies for some machines or some source ports only leaves the others open.
-    if !allows && !(is_any(fields, near) && is_any(fields, names.source_ports)) {
+    let is_for_all = is_any(fields, near) && is_any(fields, names.source_ports);
+    if !allows && !is_for_all {
         peers.cidrs.clear();
     }
     let is_later = access.is_unknown()

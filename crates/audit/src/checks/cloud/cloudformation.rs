@@ -28,7 +28,11 @@ pub(super) fn resources(document: &Document) -> Vec<Resource<'_>> {
     let listed = document.root().get("Resources").into_iter().flat_map(Node::entries);
     listed
         .filter_map(|(name, resource)| {
-            Some(Resource { name, kind: resource.get("Type")?.text(), properties: resource.get("Properties")? })
+            Some(Resource {
+                name,
+                kind: resource.get("Type")?.text(),
+                properties: resource.get("Properties")?,
+            })
         })
         .collect()
 }
@@ -47,7 +51,9 @@ pub(super) fn from_template(document: &Document) -> Vec<Firewall<'_>> {
         };
         let subject = Subject::other(resource.properties, what, resource.name.text());
         let mut firewall = Firewall::new(subject, kind);
-        for (key, direction) in [("SecurityGroupIngress", Direction::Ingress), ("SecurityGroupEgress", Direction::Egress)] {
+        for (key, direction) in
+            [("SecurityGroupIngress", Direction::Ingress), ("SecurityGroupEgress", Direction::Egress)]
+        {
             for node in one_or_more(resource.properties.get(key)) {
                 firewall.rules.push(rule(subject, parameters, node, direction));
             }
@@ -69,7 +75,8 @@ pub(super) fn from_template(document: &Document) -> Vec<Firewall<'_>> {
     }
     for firewall in &mut found {
         let has_egress = firewall.rules_of(Direction::Egress).next().is_some();
-        firewall.lets_out_by_default = firewall.is_whole && firewall.kind == FirewallKind::SecurityGroup && !has_egress;
+        firewall.lets_out_by_default =
+            firewall.is_whole && firewall.kind == FirewallKind::SecurityGroup && !has_egress;
     }
     found
 }
@@ -88,7 +95,9 @@ fn separate<'a>(
     resource: &Resource<'a>,
 ) -> Option<(FirewallRule<'a>, &'static str, FirewallKind)> {
     let properties = resource.properties;
-    let is_egress = || value(parameters, properties.get("Egress")?).map(|node| matches!(node.text(), "true" | "yes" | "1"));
+    let is_egress = || {
+        value(parameters, properties.get("Egress")?).map(|node| matches!(node.text(), "true" | "yes" | "1"))
+    };
     let (direction, parent, kind) = match resource.kind {
         "AWS::EC2::SecurityGroupIngress" => (Direction::Ingress, "GroupId", FirewallKind::SecurityGroup),
         "AWS::EC2::SecurityGroupEgress" => (Direction::Egress, "GroupId", FirewallKind::SecurityGroup),
@@ -103,7 +112,12 @@ fn separate<'a>(
     Some((rule(subject, parameters, properties, direction), parent, kind))
 }
 
-fn rule<'a>(subject: Subject<'a>, parameters: Option<Node<'a>>, node: Node<'a>, direction: Direction) -> FirewallRule<'a> {
+fn rule<'a>(
+    subject: Subject<'a>,
+    parameters: Option<Node<'a>>,
+    node: Node<'a>,
+    direction: Direction,
+) -> FirewallRule<'a> {
     let mut is_later = false;
     let mut field = |path: &str| {
         let written = node.at(path)?;
@@ -113,7 +127,10 @@ fn rule<'a>(subject: Subject<'a>, parameters: Option<Node<'a>>, node: Node<'a>, 
     };
     let number = |node: Option<Node<'a>>| node.and_then(|node| node.text().parse::<i64>().ok());
     let protocol = field("IpProtocol").or_else(|| field("Protocol"));
-    let (from, to) = (field("FromPort").or_else(|| field("PortRange.From")), field("ToPort").or_else(|| field("PortRange.To")));
+    let (from, to) = (
+        field("FromPort").or_else(|| field("PortRange.From")),
+        field("ToPort").or_else(|| field("PortRange.To")),
+    );
     let (action, priority) = (field("RuleAction"), field("RuleNumber"));
     let mut peers = Peers::default();
     for key in ["CidrIp", "CidrIpv6", "CidrBlock", "Ipv6CidrBlock"] {

@@ -42,16 +42,21 @@ pub(crate) enum Judged<'a> {
     /// Not to be seen.
     Unknown(&'static str),
     /// Broken.
-    Fail(Found<'a>),
+    Fail(Box<Found<'a>>),
 }
 
 impl<'a> Judged<'a> {
+    /// Broken.
+    pub(crate) fn broken(found: Found<'a>) -> Self {
+        Self::Fail(Box::new(found))
+    }
+
     /// Says so.
     pub(crate) fn tell(self, sink: &mut Sink<'a>) {
         match self {
             Self::Pass => sink.pass(),
             Self::Unknown(why) => sink.unknown(why),
-            Self::Fail(found) => sink.fail(found),
+            Self::Fail(found) => sink.fail(*found),
         }
     }
 }
@@ -69,7 +74,7 @@ impl<'a> Cluster<'a> {
 
     /// A failure at a field.
     pub(crate) fn fail(&self, seen: Seen<'a>, message: impl Into<String>) -> Judged<'a> {
-        Judged::Fail(self.found(seen, message))
+        Judged::broken(self.found(seen, message))
     }
 }
 

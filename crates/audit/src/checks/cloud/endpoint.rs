@@ -50,12 +50,12 @@ fn open_list<'a>(cluster: &Cluster<'a>, blocks: Vec<Node<'a>>) -> Judged<'a> {
     for block in &blocks {
         let Some(set) = addresses(block.text()) else { continue };
         if is_public(&set) {
-            return Judged::Fail(cluster.found(Seen::Value(*block), OPEN));
+            return Judged::broken(cluster.found(Seen::Value(*block), OPEN));
         }
         all = all.union(&set);
     }
     match blocks.first() {
-        Some(first) if is_public(&all) => Judged::Fail(cluster.found(Seen::Value(*first), OPEN)),
+        Some(first) if is_public(&all) => Judged::broken(cluster.found(Seen::Value(*first), OPEN)),
         _ => Judged::Pass,
     }
 }

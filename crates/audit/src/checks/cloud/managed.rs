@@ -155,7 +155,7 @@ fn aks_legacy<'a>(cluster: &Cluster<'a>) -> Vec<Judged<'a>> {
     } else if !local.is_true() {
         let message =
             "local accounts are on: their certificate is cluster administrator and belongs to no person";
-        found.push(Judged::Fail(cluster.found(local, message).severity(Severity::Medium)));
+        found.push(Judged::broken(cluster.found(local, message).severity(Severity::Medium)));
     }
     found
 }
@@ -193,7 +193,7 @@ fn eks_logging<'a>(cluster: &Cluster<'a>) -> Judged<'a> {
     }
     let is_severe = missing.iter().any(|log| matches!(*log, "api" | "audit" | "authenticator"));
     let found = cluster.found(list, format!("the control plane does not log: {}", missing.join(", ")));
-    Judged::Fail(found.severity(if is_severe { Severity::Medium } else { Severity::Low }))
+    Judged::broken(found.severity(if is_severe { Severity::Medium } else { Severity::Low }))
 }
 
 fn gke_logging<'a>(cluster: &Cluster<'a>) -> Judged<'a> {
@@ -263,7 +263,7 @@ fn eks_encryption<'a>(cluster: &Cluster<'a>) -> Judged<'a> {
         .is_some_and(|version| version.is_at_least(28));
     if newer {
         let message = "secrets are encrypted with a key of the provider's, as every cluster since 1.28, not with one of yours";
-        return Judged::Fail(cluster.found(config, message).severity(Severity::Low));
+        return Judged::broken(cluster.found(config, message).severity(Severity::Low));
     }
     if version.node().is_none() {
         return Judged::Unknown(

@@ -13,8 +13,11 @@ use crate::{Context, Found, Sink, Subject};
 /// Fields for tokens, hop limit and the endpoint itself.
 const ANSWER: [&str; 3] =
     ["MetadataOptions.HttpTokens", "MetadataOptions.HttpPutResponseHopLimit", "MetadataOptions.HttpEndpoint"];
-const PLAN: [&str; 3] =
-    ["metadata_options.http_tokens", "metadata_options.http_put_response_hop_limit", "metadata_options.http_endpoint"];
+const PLAN: [&str; 3] = [
+    "metadata_options.http_tokens",
+    "metadata_options.http_put_response_hop_limit",
+    "metadata_options.http_endpoint",
+];
 
 /// Launch templates of AWS that do not require version 2, or let its answers hop into containers; node pools of Google
 /// Cloud whose pods reach the metadata of the node.
@@ -30,7 +33,11 @@ pub(super) fn open<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         }
     }
     for resource in context.cloud.answers.iter().flat_map(|document| cloudformation::resources(document)) {
-        let Some(data) = resource.properties.get("LaunchTemplateData").filter(|_| resource.kind == "AWS::EC2::LaunchTemplate") else {
+        let Some(data) = resource
+            .properties
+            .get("LaunchTemplateData")
+            .filter(|_| resource.kind == "AWS::EC2::LaunchTemplate")
+        else {
             continue;
         };
         let subject = Subject::other(resource.properties, "LaunchTemplate", resource.name.text());
@@ -63,18 +70,18 @@ fn template<'a>(
         }
         Seen::Absent => {
             let message = "nothing says that the metadata service wants a token; the account's and the image's defaults decide";
-            Judged::Fail(Found::new(subject, fields.values, message).severity(Severity::Medium))
+            Judged::broken(Found::new(subject, fields.values, message).severity(Severity::Medium))
         }
         Seen::Value(node) if node.text() != "required" => {
             let message = "the metadata service answers without a token (version 1), so one forged request reads the node's credentials";
-            Judged::Fail(Found::new(subject, node, message))
+            Judged::broken(Found::new(subject, node, message))
         }
         Seen::Value(_) => match (limit.number(), limit) {
             (Some(hops), Seen::Value(node)) if hops > 1 => {
                 let message = format!(
                     "answers of the metadata service may take {hops} hops, so containers get the node's credentials too"
                 );
-                Judged::Fail(Found::new(subject, node, message).severity(Severity::Medium))
+                Judged::broken(Found::new(subject, node, message).severity(Severity::Medium))
             }
             (_, Seen::Unknown) => {
                 Judged::Unknown("the hop limit of the metadata service is known only after it is applied")

@@ -198,6 +198,8 @@ impl<'a> Firewall<'a> {
 /// Rules of one firewall that are judged together; a list that is longer is no configuration of anybody.
 const RULES_MAX: usize = 4_000;
 
+const UNKNOWN_TARGETS: &str = "which machines a rule is for is known only after it is applied";
+
 fn openings(rules: &[FirewallRule<'_>], direction: Direction) -> Openings {
     let mut order: Vec<usize> =
         (0..rules.len()).filter(|&index| rules[index].direction == direction).collect();
@@ -215,6 +217,14 @@ fn openings(rules: &[FirewallRule<'_>], direction: Direction) -> Openings {
             .filter(|&&index| rules[index].allows)
             .find_map(|&index| rules[index].why_unknown()),
     };
+    // A rule that denies for machines that nobody knows yet may shield anything.
+    let denies = |targets: fn(&Targets<'_>) -> bool| {
+        order.iter().any(|&index| !rules[index].allows && targets(&rules[index].targets))
+    };
+    if denies(|targets| *targets == Targets::Unknown) {
+        result.unknown = Some(UNKNOWN_TARGETS);
+        return result;
+    }
     let public: Vec<AddressSet> = rules.iter().map(FirewallRule::internet).collect();
     let mut groups: Vec<&Targets<'_>> = Vec::new();
     for &index in &order {
@@ -224,6 +234,10 @@ fn openings(rules: &[FirewallRule<'_>], direction: Direction) -> Openings {
         }
     }
     for targets in groups {
+        if *targets == Targets::Unknown && denies(|targets| *targets != Targets::All) {
+            result.unknown = Some(UNKNOWN_TARGETS);
+            continue;
+        }
         let asked: Vec<usize> = order
             .iter()
             .copied()
@@ -273,7 +287,8 @@ fn attribute(let_in: &[(usize, AddressSet)], ports: &PortSet, result: &mut Openi
             .map(|(index, set)| (*index, family.share(set)))
             .filter(|(_, share)| *share > 0.0)
             .collect();
-        let alone: Vec<usize> = shares.iter().filter(|(_, share)| *share >= ALL_BUT).map(|(index, _)| *index).collect();
+        let alone: Vec<usize> =
+            shares.iter().filter(|(_, share)| *share >= ALL_BUT).map(|(index, _)| *index).collect();
         if !alone.is_empty() {
             for rule in alone {
                 add(result, rule, ports, &[]);
@@ -351,8 +366,12 @@ enum Family {
 impl Family {
     fn count(self, set: &AddressSet) -> u128 {
         set.ranges().fold(0, |sum, (first, last)| match (self, first, last) {
-            (Self::V4, IpAddr::V4(first), IpAddr::V4(last)) => sum + u128::from(last.to_bits() - first.to_bits()) + 1,
-            (Self::V6, IpAddr::V6(first), IpAddr::V6(last)) => sum.saturating_add(last.to_bits() - first.to_bits()),
+            (Self::V4, IpAddr::V4(first), IpAddr::V4(last)) => {
+                sum + u128::from(last.to_bits() - first.to_bits()) + 1
+            }
+            (Self::V6, IpAddr::V6(first), IpAddr::V6(last)) => {
+                sum.saturating_add(last.to_bits() - first.to_bits())
+            }
             _ => sum,
         })
     }

@@ -69,7 +69,10 @@ proptest! {
 #[test]
 fn what_is_the_internet() {
     let check = |blocks: &[&str], expected: bool| {
-        let all = blocks.iter().filter_map(|block| addresses(block)).fold(AddressSet::empty(), |all, one| all.union(&one));
+        let all = blocks
+            .iter()
+            .filter_map(|block| addresses(block))
+            .fold(AddressSet::empty(), |all, one| all.union(&one));
         assert_eq!(is_public(&all), expected, "{blocks:?}");
     };
     check(&["0.0.0.0/0"], true);

@@ -92,7 +92,9 @@ impl<'c, 'a> Container<'c, 'a> {
     pub(super) fn get(&self, compose: &str, inspect: &str) -> Option<Node<'a>> {
         match self.service {
             Some((_, service)) => service.get(compose),
-            None => self.node.at(inspect).filter(|node| node.kind() != Kind::String || !node.text().is_empty()),
+            None => {
+                self.node.at(inspect).filter(|node| node.kind() != Kind::String || !node.text().is_empty())
+            }
         }
     }
 
@@ -161,7 +163,8 @@ impl<'c, 'a> Container<'c, 'a> {
                         _ => return None,
                     };
                     let options = mount.node.text().rsplit(':').next().unwrap_or("");
-                    let is_short_shared = options.split(',').any(|option| matches!(option, "shared" | "rshared"));
+                    let is_short_shared =
+                        options.split(',').any(|option| matches!(option, "shared" | "rshared"));
                     let propagation = mount.node.at("bind.propagation").map(Node::text);
                     Some(Mount {
                         node: mount.node,
@@ -173,21 +176,32 @@ impl<'c, 'a> Container<'c, 'a> {
                     })
                 })
                 .collect(),
-            None => self.node.get("Mounts").into_iter().flat_map(Node::items).filter_map(inspected_mount).collect(),
+            None => self
+                .node
+                .get("Mounts")
+                .into_iter()
+                .flat_map(Node::items)
+                .filter_map(inspected_mount)
+                .collect(),
         }
     }
 
     /// The published ports; none where the network has no ports of its own.
     pub(super) fn ports(&self) -> Vec<Port<'a>> {
         let mode = self.network_mode().unwrap_or_default();
-        if matches!(mode.as_str(), "host" | "none") || mode.starts_with("container:") || mode.starts_with("service:") {
+        if matches!(mode.as_str(), "host" | "none")
+            || mode.starts_with("container:")
+            || mode.starts_with("service:")
+        {
             return Vec::new();
         }
         match self.service {
             Some((project, service)) => service.ports(project).into_iter().map(written_port).collect(),
             None => {
                 let bindings = self.node.at("HostConfig.PortBindings").into_iter().flat_map(Node::entries);
-                bindings.flat_map(|(key, list)| list.items().map(move |node| inspected_port(key, node))).collect()
+                bindings
+                    .flat_map(|(key, list)| list.items().map(move |node| inspected_port(key, node)))
+                    .collect()
             }
         }
     }
@@ -200,7 +214,10 @@ impl<'c, 'a> Container<'c, 'a> {
                 .into_iter()
                 .filter_map(|variable| {
                     let text = variable.node.text();
-                    let written = text.strip_prefix(variable.name).and_then(|rest| rest.strip_prefix('=')).unwrap_or(text);
+                    let written = text
+                        .strip_prefix(variable.name)
+                        .and_then(|rest| rest.strip_prefix('='))
+                        .unwrap_or(text);
                     variable.value.as_ref()?;
                     Some((variable.name, project.literal(written)?, variable.node))
                 })
@@ -246,7 +263,7 @@ impl<'c, 'a> Container<'c, 'a> {
             let is_own = |project: &ComposeProject<'a>| {
                 project.documents.iter().any(|document| std::ptr::eq(*document, place.document()))
             };
-            if !is_own(project) && self.context.compose.iter().any(|other| is_own(other)) {
+            if !is_own(project) && self.context.compose.iter().any(is_own) {
                 return;
             }
         }
@@ -258,7 +275,8 @@ impl<'c, 'a> Container<'c, 'a> {
     fn add(&self, sink: &mut Sink<'a>, found: Found<'a>) {
         if let (crate::At::Value(node), Some((_, service))) = (found.at, self.service) {
             let is_same = |known: &&mut Found<'a>| {
-                matches!(known.at, crate::At::Value(other) if other == node) && known.subject.name != service.name
+                matches!(known.at, crate::At::Value(other) if other == node)
+                    && known.subject.name != service.name
             };
             if let Some(known) = sink.found.iter_mut().rev().take(LOOKED_BACK).find(is_same) {
                 known.related.push((format!("the same line counts for {}", service.name), Some(service.key)));

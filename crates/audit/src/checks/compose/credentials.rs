@@ -44,7 +44,9 @@ fn pairs<'a>(container: &Container<'_, 'a>) -> Vec<(&'static str, &'a str, Strin
             None => Some(text.to_owned()),
         };
         let mapped = field.entries().map(|(key, value)| (key.text(), value.text(), value));
-        let listed = field.items().filter_map(|item| item.text().split_once('=').map(|(name, value)| (name, value, item)));
+        let listed = field
+            .items()
+            .filter_map(|item| item.text().split_once('=').map(|(name, value)| (name, value, item)));
         for (name, value, node) in mapped.chain(listed) {
             found.extend(literal(value).map(|value| (place, name, value, node)));
         }
@@ -56,7 +58,12 @@ fn commands<'a>(container: &Container<'_, 'a>, found: &mut Vec<(String, Node<'a>
     for (words, field) in container.commands() {
         let literals: Vec<String> = words
             .iter()
-            .map(|word| container.service.map_or_else(|| Some(word.clone()), |(project, _)| project.literal(word)).unwrap_or_default())
+            .map(|word| {
+                container
+                    .service
+                    .map_or_else(|| Some(word.clone()), |(project, _)| project.literal(word))
+                    .unwrap_or_default()
+            })
             .collect();
         let texts: Vec<&str> = literals.iter().map(String::as_str).collect();
         for (index, detection) in scan_arguments(&texts) {
@@ -70,7 +77,11 @@ fn commands<'a>(container: &Container<'_, 'a>, found: &mut Vec<(String, Node<'a>
 }
 
 /// What the files of `env_file` hold, where they are in the input.
-fn environment_files<'a>(context: &Context<'a>, container: &Container<'_, 'a>, found: &mut Vec<(String, Node<'a>, Said)>) {
+fn environment_files<'a>(
+    context: &Context<'a>,
+    container: &Container<'_, 'a>,
+    found: &mut Vec<(String, Node<'a>, Said)>,
+) {
     let Some((project, service)) = container.service else { return };
     for path in service.env_files() {
         let Some(path) = project.text(path) else { continue };
@@ -80,7 +91,8 @@ fn environment_files<'a>(context: &Context<'a>, container: &Container<'_, 'a>, f
             .find(|document| join("", context.corpus.source(document.source).name.raw()) == wanted);
         for (name, value) in file.into_iter().flat_map(|document| document.root().entries()) {
             found.extend(
-                in_value(Some(name.text()), value.text()).map(|said| (format!("variable `{}`", name.text()), value, said)),
+                in_value(Some(name.text()), value.text())
+                    .map(|said| (format!("variable `{}`", name.text()), value, said)),
             );
         }
     }

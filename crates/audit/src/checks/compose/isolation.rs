@@ -20,7 +20,10 @@ fn off<'a>(
         match seen(&container) {
             Switch::On(node) => {
                 let found = Found::new(container.subject, node, message);
-                container.fail(sink, if container.service.is_some() { found.change(Change::Remove(node)) } else { found });
+                container.fail(
+                    sink,
+                    if container.service.is_some() { found.change(Change::Remove(node)) } else { found },
+                );
             }
             Switch::Off => sink.pass(),
             Switch::Unknown => sink.unknown(VARIABLE),
@@ -30,7 +33,12 @@ fn off<'a>(
 
 /// `privileged: true`.
 pub(super) fn privileged<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    off(context, sink, |own| own.switch("privileged", "HostConfig.Privileged"), "the container is privileged");
+    off(
+        context,
+        sink,
+        |own| own.switch("privileged", "HostConfig.Privileged"),
+        "the container is privileged",
+    );
 }
 
 /// `network_mode: host`, or the external network `host`.
@@ -41,7 +49,9 @@ pub(super) fn host_network<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let Some((project, service)) = container.service else { continue };
         for network in service.list("networks") {
             let top = project.top("networks", network.text());
-            let is_external = top.and_then(|top| top.get("external")).is_some_and(|external| external.as_bool() != Some(false));
+            let is_external = top
+                .and_then(|top| top.get("external"))
+                .is_some_and(|external| external.as_bool() != Some(false));
             let name = top.and_then(|top| top.get("name")).map_or(network.text(), Node::text);
             if is_external && name == "host" {
                 container.fail(sink, Found::new(container.subject, network, MESSAGE));
@@ -52,7 +62,12 @@ pub(super) fn host_network<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// `pid: host`.
 pub(super) fn host_pid<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    off(context, sink, |own| own.is_one_of("pid", "HostConfig.PidMode", &["host"]), "the container shares the processes of the host");
+    off(
+        context,
+        sink,
+        |own| own.is_one_of("pid", "HostConfig.PidMode", &["host"]),
+        "the container shares the processes of the host",
+    );
 }
 
 /// `ipc: host` or `shareable`, `uts: host`.
@@ -63,7 +78,12 @@ pub(super) fn host_ipc<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         |own| own.is_one_of("ipc", "HostConfig.IpcMode", &["host", "shareable"]),
         "the container shares memory with the host or with whoever asks",
     );
-    off(context, sink, |own| own.is_one_of("uts", "HostConfig.UTSMode", &["host"]), "the container shares the host name of the host");
+    off(
+        context,
+        sink,
+        |own| own.is_one_of("uts", "HostConfig.UTSMode", &["host"]),
+        "the container shares the host name of the host",
+    );
 }
 
 /// `userns_mode: host`.
@@ -87,10 +107,17 @@ pub(super) fn host_cgroup<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             sink.pass();
         }
         if let Some(node) = namespace {
-            container.fail(sink, Found::new(container.subject, node, "the container sees the cgroups of the host").change(Change::Remove(node)));
+            container.fail(
+                sink,
+                Found::new(container.subject, node, "the container sees the cgroups of the host")
+                    .change(Change::Remove(node)),
+            );
         }
         if let Some(node) = parent {
-            container.fail(sink, Found::new(container.subject, node, "the container says itself under which cgroup it runs"));
+            container.fail(
+                sink,
+                Found::new(container.subject, node, "the container says itself under which cgroup it runs"),
+            );
         }
     }
 }
@@ -105,9 +132,13 @@ pub(super) fn capabilities<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         for node in added {
             let Some(name) = dangerous_name(node.text()).filter(|name| !is_dropped(name)) else { continue };
             is_fine = false;
-            let found = Found::new(container.subject, node, format!("the container is given the capability {name}"))
-                .cause(format!("capability:{name}"));
-            container.fail(sink, if container.service.is_some() { found.change(Change::Remove(node)) } else { found });
+            let found =
+                Found::new(container.subject, node, format!("the container is given the capability {name}"))
+                    .cause(format!("capability:{name}"));
+            container.fail(
+                sink,
+                if container.service.is_some() { found.change(Change::Remove(node)) } else { found },
+            );
         }
         if !is_dropped("ALL") {
             is_fine = false;
@@ -128,7 +159,11 @@ fn keeps_default<'a>(container: &Container<'_, 'a>, list: Option<Node<'a>>) -> F
         (Some(_), None) => Found::missing(container.subject, container.node, "cap_drop", MESSAGE)
             .change(Change::SetPath(container.node, "cap_drop".to_owned(), "[ALL]".to_owned())),
         (None, _) => {
-            let place = container.node.at("HostConfig").and_then(|host| host.get_raw("CapDrop")).unwrap_or(container.node);
+            let place = container
+                .node
+                .at("HostConfig")
+                .and_then(|host| host.get_raw("CapDrop"))
+                .unwrap_or(container.node);
             Found::new(container.subject, place, MESSAGE)
         }
     };
@@ -207,7 +242,10 @@ pub(super) fn confinement_off<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             };
             is_fine = false;
             let found = Found::new(container.subject, node, format!("{what} for the container"));
-            container.fail(sink, if container.service.is_some() { found.change(Change::Remove(node)) } else { found });
+            container.fail(
+                sink,
+                if container.service.is_some() { found.change(Change::Remove(node)) } else { found },
+            );
         }
         if is_fine {
             sink.pass();
@@ -240,7 +278,10 @@ pub(super) fn host_device<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let mut fail = |node: Node<'a>, message: String, sink: &mut Sink<'a>| {
             is_fine = false;
             let found = Found::new(container.subject, node, message);
-            container.fail(sink, if container.service.is_some() { found.change(Change::Remove(node)) } else { found });
+            container.fail(
+                sink,
+                if container.service.is_some() { found.change(Change::Remove(node)) } else { found },
+            );
         };
         for node in container.list("devices", "HostConfig.Devices") {
             let whole = node.get("source").or_else(|| node.get("PathOnHost")).unwrap_or(node);
@@ -287,9 +328,13 @@ mod tests {
         ] {
             assert_eq!(is_dangerous_device(path), expected, "{path}");
         }
-        for (rule, expected) in
-            [("a *:* rwm", true), ("b *:* r", true), ("c 1:3 rwm", false), ("b 8:0 r", false), ("a *:* m", false)]
-        {
+        for (rule, expected) in [
+            ("a *:* rwm", true),
+            ("b *:* r", true),
+            ("c 1:3 rwm", false),
+            ("b 8:0 r", false),
+            ("a *:* m", false),
+        ] {
             assert_eq!(opens_all_devices(rule), expected, "{rule}");
         }
     }

@@ -21,8 +21,19 @@ pub(super) fn root_user<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some((_, None)) => sink.unknown(VARIABLE),
             None if container.service.is_some() => sink.unknown("the image decides about the user"),
             None => {
-                let place = container.node.at("Config").and_then(|config| config.get_raw("User")).unwrap_or(container.node);
-                container.fail(sink, Found::new(container.subject, place, "the container runs as root: neither it nor its image names a user"));
+                let place = container
+                    .node
+                    .at("Config")
+                    .and_then(|config| config.get_raw("User"))
+                    .unwrap_or(container.node);
+                container.fail(
+                    sink,
+                    Found::new(
+                        container.subject,
+                        place,
+                        "the container runs as root: neither it nor its image names a user",
+                    ),
+                );
             }
         }
     }
@@ -35,7 +46,12 @@ pub(super) fn writable_root<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Switch::On(_) => sink.pass(),
             Switch::Unknown => sink.unknown(VARIABLE),
             Switch::Off => {
-                let found = lacks(&container, "read_only", "HostConfig.ReadonlyRootfs", "the root file system of the container is writable");
+                let found = lacks(
+                    &container,
+                    "read_only",
+                    "HostConfig.ReadonlyRootfs",
+                    "the root file system of the container is writable",
+                );
                 container.fail(sink, mend(&container, found, "read_only", "true"));
             }
         }
@@ -43,13 +59,19 @@ pub(super) fn writable_root<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// A finding about a field that is absent or set to nothing.
-fn lacks<'a>(container: &Container<'_, 'a>, compose: &'static str, inspect: &str, message: &str) -> Found<'a> {
+fn lacks<'a>(
+    container: &Container<'_, 'a>,
+    compose: &'static str,
+    inspect: &str,
+    message: &str,
+) -> Found<'a> {
     match (container.get(compose, inspect), container.service) {
         (Some(node), _) => Found::new(container.subject, node, message),
         (None, Some(_)) => Found::missing(container.subject, container.node, compose, message),
         (None, None) => {
             let (parent, last) = inspect.rsplit_once('.').unwrap_or(("", inspect));
-            let place = container.node.at(parent).and_then(|parent| parent.get_raw(last)).unwrap_or(container.node);
+            let place =
+                container.node.at(parent).and_then(|parent| parent.get_raw(last)).unwrap_or(container.node);
             Found::new(container.subject, place, message)
         }
     }
@@ -64,7 +86,13 @@ fn mend<'a>(container: &Container<'_, 'a>, found: Found<'a>, key: &str, value: &
 }
 
 /// A limit: fields of a service, of which one is enough, and numbers of a container.
-fn limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>, compose: &[&'static str], inspect: &[&str], message: &str) {
+fn limit<'a>(
+    context: &Context<'a>,
+    sink: &mut Sink<'a>,
+    compose: &[&'static str],
+    inspect: &[&str],
+    message: &str,
+) {
     for container in containers(context) {
         let fields = if container.service.is_some() { compose } else { inspect };
         let set: Vec<Node<'a>> = fields
@@ -73,7 +101,15 @@ fn limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>, compose: &[&'static str
             .filter(|node| !matches!(node.text(), "0" | "-1" | ""))
             .collect();
         if set.is_empty() {
-            container.fail(sink, lacks(&container, compose.first().copied().unwrap_or(""), inspect.first().copied().unwrap_or(""), message));
+            container.fail(
+                sink,
+                lacks(
+                    &container,
+                    compose.first().copied().unwrap_or(""),
+                    inspect.first().copied().unwrap_or(""),
+                    message,
+                ),
+            );
         } else {
             sink.pass();
         }
@@ -119,13 +155,23 @@ pub(super) fn healthcheck<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let check = container.get("healthcheck", "Config.Healthcheck");
         let is_off = check.is_some_and(|check| {
             let test = check.get("test").or_else(|| check.get("Test"));
-            let first = test.map(|test| if test.kind() == Kind::Sequence { test.items().next().map_or("", Node::text) } else { test.text() });
+            let first = test.map(|test| {
+                if test.kind() == Kind::Sequence {
+                    test.items().next().map_or("", Node::text)
+                } else {
+                    test.text()
+                }
+            });
             check.get("disable").and_then(Node::as_bool) == Some(true) || first == Some("NONE")
         });
         match check {
-            Some(check) if is_off => container.fail(sink, Found::new(container.subject, check, "the health check of the container is switched off")),
+            Some(check) if is_off => container.fail(
+                sink,
+                Found::new(container.subject, check, "the health check of the container is switched off"),
+            ),
             Some(_) => sink.pass(),
-            None => container.fail(sink, lacks(&container, "healthcheck", "Config", "the container has no health check")),
+            None => container
+                .fail(sink, lacks(&container, "healthcheck", "Config", "the container has no health check")),
         }
     }
 }
@@ -139,12 +185,14 @@ pub(super) fn restart<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let restart = service.get("restart").map_or("", Node::text);
                 let times = restart.strip_prefix("on-failure:").and_then(|times| times.parse::<u32>().ok());
                 let policy = service.get("deploy.restart_policy");
-                let of_policy = policy.filter(|policy| policy.get("condition").is_some_and(|c| c.text() == "on-failure"));
+                let of_policy =
+                    policy.filter(|policy| policy.get("condition").is_some_and(|c| c.text() == "on-failure"));
                 times.or_else(|| of_policy?.get("max_attempts")?.text().parse().ok())
             }
             None => {
                 let policy = container.node.at("HostConfig.RestartPolicy");
-                let own = policy.filter(|policy| policy.get("Name").is_some_and(|name| name.text() == "on-failure"));
+                let own = policy
+                    .filter(|policy| policy.get("Name").is_some_and(|name| name.text() == "on-failure"));
                 own.and_then(|own| own.get("MaximumRetryCount")?.text().parse().ok())
             }
         };
@@ -167,7 +215,8 @@ pub(super) fn image<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some(image) if image.contains('@') || image.starts_with("sha256:") => sink.pass(),
             Some(image) => match tag(&image) {
                 Some("latest") | None => {
-                    container.fail(sink, Found::new(container.subject, node, "the image has no fixed version"));
+                    container
+                        .fail(sink, Found::new(container.subject, node, "the image has no fixed version"));
                 }
                 Some(_) => sink.pass(),
             },

@@ -51,7 +51,10 @@ pub(super) fn sensitive_path<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let severity = if mount.read_only { entry.read_only } else { entry.writable }.min(Severity::High);
             let how = if mount.read_only { "read-only" } else { "writable" };
             let message = format!("the container mounts {path} of the host {how}: {}", entry.holds);
-            container.fail(sink, Found::new(container.subject, mount.node, message).severity(severity).cause(cause(&mount)));
+            container.fail(
+                sink,
+                Found::new(container.subject, mount.node, message).severity(severity).cause(cause(&mount)),
+            );
         }
         if is_fine {
             sink.pass();
@@ -78,7 +81,8 @@ pub(super) fn shared<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 Some((other, at)) if *other != container.subject.name => {
                     is_fine = false;
                     let message = format!("the volume {} is writable here and in {other}", mount.source);
-                    let found = Found::new(container.subject, mount.node, message).related("the other one", Some(*at));
+                    let found = Found::new(container.subject, mount.node, message)
+                        .related("the other one", Some(*at));
                     container.fail(sink, found.cause(cause(&mount)));
                 }
                 Some(_) => {}

@@ -12,7 +12,8 @@ pub(super) fn flat<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for project in &context.compose {
         let is_default = |service: &ComposeService<'a>| {
             let networks = service.list("networks");
-            service.get("network_mode").is_none() && networks.iter().all(|network| network.text() == "default")
+            service.get("network_mode").is_none()
+                && networks.iter().all(|network| network.text() == "default")
         };
         if project.services.len() < 3 {
             continue;
@@ -26,12 +27,18 @@ pub(super) fn flat<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             image.as_deref().and_then(of_image).is_some_and(|product| product.sort == Sort::Data)
         };
         let data = project.services.iter().find(|service| is_data(service));
-        let front = project.services.iter().find(|service| !is_data(service) && !service.ports(project).is_empty());
+        let front =
+            project.services.iter().find(|service| !is_data(service) && !service.ports(project).is_empty());
         match (data, front) {
             (Some(data), Some(front)) => {
-                let message = format!("{} stands on one network with everything else, {} included, which is published", data.name, front.name);
+                let message = format!(
+                    "{} stands on one network with everything else, {} included, which is published",
+                    data.name, front.name
+                );
                 let subject = Subject::other(data.node, "ComposeService", data.name);
-                sink.fail(Found::new(subject, data.node, message).related("the published one", Some(front.node)));
+                sink.fail(
+                    Found::new(subject, data.node, message).related("the published one", Some(front.node)),
+                );
             }
             _ => sink.pass(),
         }

@@ -35,7 +35,8 @@ fn open_port<'a>(container: &Container<'_, 'a>, port: &Port<'a>) -> Found<'a> {
     if let Some(what) = what {
         message.push_str(&format!("; it is {what}"));
     }
-    let mut found = Found::new(container.subject, port.node, message).severity(severity).cause(cause(container, port));
+    let mut found =
+        Found::new(container.subject, port.node, message).severity(severity).cause(cause(container, port));
     if let Some(change) = bind_to_loopback(port) {
         found = found.change(change);
     }
@@ -51,7 +52,8 @@ fn weight(container: &Container<'_, '_>, port: &Port<'_>) -> (Severity, Option<&
     let Some((from, to)) = port.target else { return (Severity::Medium, None) };
     let image = container.image().and_then(|(text, _)| text);
     let product = image.as_deref().and_then(of_image);
-    if let Some(product) = product.filter(|product| product.ports.iter().any(|own| (from..=to).contains(own))) {
+    if let Some(product) = product.filter(|product| product.ports.iter().any(|own| (from..=to).contains(own)))
+    {
         return (Severity::Critical, Some(product.name));
     }
     // A range this wide is looked at from its ends only.
@@ -86,10 +88,14 @@ pub(super) fn privileged<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         for port in container.ports() {
             match port.published {
                 Some((from, to)) if from < 1024 && !(from == to && matches!(from, 80 | 443)) => {
-                    let message = format!("port {from} of the host, which belongs to services of the system, is published");
+                    let message = format!(
+                        "port {from} of the host, which belongs to services of the system, is published"
+                    );
                     container.fail(sink, Found::new(container.subject, port.node, message));
                 }
-                None if port.written.as_ref().is_some_and(|written| !written.is_known) => sink.unknown(VARIABLE),
+                None if port.written.as_ref().is_some_and(|written| !written.is_known) => {
+                    sink.unknown(VARIABLE)
+                }
                 _ => sink.pass(),
             }
         }
@@ -139,6 +145,7 @@ fn is_open_api(container: &Container<'_, '_>) -> Option<bool> {
     let environment = container.environment();
     let directory = environment.iter().find(|(name, _, _)| *name == "DOCKER_TLS_CERTDIR");
     let is_empty = directory.is_some_and(|(_, value, _)| value.trim_matches(['"', '\'']).is_empty());
-    let is_switched_off = words.iter().any(|word| matches!(word.as_str(), "--tls=false" | "--tlsverify=false"));
+    let is_switched_off =
+        words.iter().any(|word| matches!(word.as_str(), "--tls=false" | "--tlsverify=false"));
     Some(!verifies && (is_empty || listens || is_switched_off))
 }

@@ -20,11 +20,19 @@ fn listeners<'a>(daemon: &Daemon<'a>) -> Vec<Listener<'a>> {
     let mut found: Vec<Listener<'a>> = hosts
         .values()
         .iter()
-        .filter_map(|(text, node)| tcp_address(text).map(|address| Listener { node: *node, is_loopback: is_loopback(address) }))
+        .filter_map(|(text, node)| {
+            tcp_address(text).map(|address| Listener { node: *node, is_loopback: is_loopback(address) })
+        })
         .collect();
-    let takes_sockets = hosts.values().is_empty() || hosts.values().iter().any(|(text, _)| text.starts_with("fd://"));
+    let takes_sockets =
+        hosts.values().is_empty() || hosts.values().iter().any(|(text, _)| text.starts_with("fd://"));
     if takes_sockets {
-        found.extend(daemon.socket_streams.iter().map(|node| Listener { node: *node, is_loopback: is_loopback(node.text()) }));
+        found.extend(
+            daemon
+                .socket_streams
+                .iter()
+                .map(|node| Listener { node: *node, is_loopback: is_loopback(node.text()) }),
+        );
     }
     found
 }
@@ -61,10 +69,16 @@ pub(super) fn without_tls<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         }
         for listener in listeners {
             let encrypts = daemon.get("tls").is_true() == Some(true);
-            let how = if encrypts { "encrypted, but without asking who the client is" } else { "without TLS" };
-            let whom = if listener.is_loopback { "everybody on the machine" } else { "whoever reaches the port" };
-            let mut found = Found::new(daemon.subject, listener.node, format!("the Docker API listens on TCP {how}, for {whom}"))
-                .cause("setting:hosts");
+            let how =
+                if encrypts { "encrypted, but without asking who the client is" } else { "without TLS" };
+            let whom =
+                if listener.is_loopback { "everybody on the machine" } else { "whoever reaches the port" };
+            let mut found = Found::new(
+                daemon.subject,
+                listener.node,
+                format!("the Docker API listens on TCP {how}, for {whom}"),
+            )
+            .cause("setting:hosts");
             if listener.is_loopback {
                 found = found.severity(Severity::High);
             }
@@ -81,9 +95,18 @@ pub(super) fn without_tls<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let warnings = info.api_warnings();
         for warning in &warnings {
             let text = warning.text();
-            let is_loopback = ["//127.", "//localhost", "//[::1]"].iter().any(|address| text.contains(address));
-            let how = if text.contains("on http://") { "without TLS" } else { "encrypted, but without asking who the client is" };
-            let mut found = Found::new(info.subject, *warning, format!("the Docker API listens on TCP {how}, as the daemon warns"));
+            let is_loopback =
+                ["//127.", "//localhost", "//[::1]"].iter().any(|address| text.contains(address));
+            let how = if text.contains("on http://") {
+                "without TLS"
+            } else {
+                "encrypted, but without asking who the client is"
+            };
+            let mut found = Found::new(
+                info.subject,
+                *warning,
+                format!("the Docker API listens on TCP {how}, as the daemon warns"),
+            );
             if is_loopback {
                 found = found.severity(Severity::High);
             }
@@ -127,7 +150,11 @@ pub(super) fn no_authorization_plugin<'a>(context: &Context<'a>, sink: &mut Sink
             (false, _) => sink.pass(),
             (true, Some(why)) => sink.unknown(why),
             (true, None) => {
-                sink.fail(daemon.found("authorization-plugins", &plugins, "the API is open on TCP, and no plugin says who may do what"));
+                sink.fail(daemon.found(
+                    "authorization-plugins",
+                    &plugins,
+                    "the API is open on TCP, and no plugin says who may do what",
+                ));
             }
         }
     }
@@ -137,7 +164,11 @@ pub(super) fn no_authorization_plugin<'a>(context: &Context<'a>, sink: &mut Sink
         if info.root.at("Plugins.Authorization").is_some_and(|plugins| !plugins.is_empty()) {
             sink.pass();
         } else {
-            sink.fail(Found::new(info.subject, *warning, "the API is open on TCP, and no plugin says who may do what"));
+            sink.fail(Found::new(
+                info.subject,
+                *warning,
+                "the API is open on TCP, and no plugin says who may do what",
+            ));
         }
     }
 }

@@ -57,9 +57,11 @@ pub(super) fn insecure<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 fn is_config(root: Node<'_>) -> bool {
     root.get("crio").is_none()
         && (root.get("grpc").is_some()
-            || root.get("plugins").is_some_and(|plugins| plugins.entries().any(|(name, _)| {
-                name.text() == "cri" || name.text().starts_with("io.containerd.")
-            })))
+            || root.get("plugins").is_some_and(|plugins| {
+                plugins
+                    .entries()
+                    .any(|(name, _)| name.text() == "cri" || name.text().starts_with("io.containerd."))
+            }))
 }
 
 fn addresses<'a>(subject: Subject<'a>, root: Node<'a>, found: &mut Vec<Found<'a>>) {
@@ -82,25 +84,40 @@ fn addresses<'a>(subject: Subject<'a>, root: Node<'a>, found: &mut Vec<Found<'a>
     }
 }
 
-fn plugin_settings<'a>(context: &Context<'a>, subject: Subject<'a>, plugin: Node<'a>, found: &mut Vec<Found<'a>>) {
+fn plugin_settings<'a>(
+    context: &Context<'a>,
+    subject: Subject<'a>,
+    plugin: Node<'a>,
+    found: &mut Vec<Found<'a>>,
+) {
     if let Some(address) = plugin.get("stream_server_address").filter(|address| !is_local(address.text())) {
         found.push(
-            Found::new(subject, address, "the streaming server, which leads into containers, listens on an address that others reach")
-                .change(Change::Set(address, "\"127.0.0.1\"".to_owned())),
+            Found::new(
+                subject,
+                address,
+                "the streaming server, which leads into containers, listens on an address that others reach",
+            )
+            .change(Change::Set(address, "\"127.0.0.1\"".to_owned())),
         );
     }
     if let Some(disabled) = plugin.get("disable_apparmor").filter(|value| value.as_bool() == Some(true)) {
         found.push(
-            Found::new(subject, disabled, "containers run without AppArmor").change(Change::Set(disabled, "false".to_owned())),
+            Found::new(subject, disabled, "containers run without AppArmor")
+                .change(Change::Set(disabled, "false".to_owned())),
         );
     }
     for (_, registry) in plugin.at("registry.configs").into_iter().flat_map(Node::entries) {
         unverified(subject, registry.at("tls.insecure_skip_verify"), found);
     }
-    let shares_network =
-        || context.workloads.iter().any(|workload| workload.pod_spec.get("hostNetwork").and_then(Node::as_bool) == Some(true));
+    let shares_network = || {
+        context
+            .workloads
+            .iter()
+            .any(|workload| workload.pod_spec.get("hostNetwork").and_then(Node::as_bool) == Some(true))
+    };
     for key in ["enable_unprivileged_ports", "enable_unprivileged_icmp"] {
-        if let Some(value) = plugin.get(key).filter(|value| value.as_bool() == Some(true) && shares_network()) {
+        if let Some(value) = plugin.get(key).filter(|value| value.as_bool() == Some(true) && shares_network())
+        {
             let message = "unprivileged containers may use low ports or raw echo, and pods here share the network of the node";
             found.push(Found::new(subject, value, message).severity(Severity::Low));
         }
@@ -109,12 +126,17 @@ fn plugin_settings<'a>(context: &Context<'a>, subject: Subject<'a>, plugin: Node
 
 fn unverified<'a>(subject: Subject<'a>, skips: Option<Node<'a>>, found: &mut Vec<Found<'a>>) {
     if let Some(skips) = skips.filter(|value| value.as_bool() == Some(true)) {
-        let found_here = Found::new(subject, skips, "images come from this registry without a verified certificate");
+        let found_here =
+            Found::new(subject, skips, "images come from this registry without a verified certificate");
         found.push(found_here.change(Change::Set(skips, "false".to_owned())));
     }
 }
 
 /// The documents of CRI-O's configuration.
 pub(super) fn crio<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Document> {
-    context.corpus.documents.iter().filter(|document| document.format == Format::Toml && document.root().get("crio").is_some())
+    context
+        .corpus
+        .documents
+        .iter()
+        .filter(|document| document.format == Format::Toml && document.root().get("crio").is_some())
 }

@@ -76,7 +76,8 @@ impl<'a> Daemon<'a> {
     /// A setting by its key in daemon.json.
     pub(crate) fn get(&self, key: &str) -> Setting<'a> {
         let from_file = self.file.and_then(|file| file.get(key)).map(values_of);
-        let from_flags: Vec<(String, Node<'a>)> = self.flags.iter().filter_map(|flag| value_of(flag, key)).collect();
+        let from_flags: Vec<(String, Node<'a>)> =
+            self.flags.iter().filter_map(|flag| value_of(flag, key)).collect();
         match (from_file, from_flags.is_empty()) {
             (Some(values), true) => Setting::Values(values),
             (Some(values), false) => Setting::Twice(from_flags.into_iter().chain(values).collect()),
@@ -162,10 +163,20 @@ struct Machine<'a> {
     options: Option<Node<'a>>,
 }
 
-fn machine<'m, 'a>(machines: &'m mut Vec<Machine<'a>>, context: &Context<'a>, document: &Document) -> &'m mut Machine<'a> {
+fn machine<'m, 'a>(
+    machines: &'m mut Vec<Machine<'a>>,
+    context: &Context<'a>,
+    document: &Document,
+) -> &'m mut Machine<'a> {
     let root = root_of(context.corpus.source(document.source).name.raw());
     let at = machines.iter().position(|machine| machine.root == root).unwrap_or_else(|| {
-        machines.push(Machine { root, file: None, components: Vec::new(), streams: Vec::new(), options: None });
+        machines.push(Machine {
+            root,
+            file: None,
+            components: Vec::new(),
+            streams: Vec::new(),
+            options: None,
+        });
         machines.len() - 1
     });
     &mut machines[at]
@@ -174,9 +185,12 @@ fn machine<'m, 'a>(machines: &'m mut Vec<Machine<'a>>, context: &Context<'a>, do
 /// What stands before the usual directories in the name of a file: the same for all files of one machine.
 fn root_of(name: &str) -> String {
     let name = format!("/{name}");
-    let usual = ["/etc/", "/usr/", "/lib/", "/run/"].iter().filter_map(|directory| name.find(directory)).min();
+    let usual =
+        ["/etc/", "/usr/", "/lib/", "/run/"].iter().filter_map(|directory| name.find(directory)).min();
     let folder = &name[..name.rfind('/').unwrap_or(0)];
-    let own = || folder.strip_suffix("/docker.service.d").or(folder.strip_suffix("/docker.socket.d")).unwrap_or(folder);
+    let own = || {
+        folder.strip_suffix("/docker.service.d").or(folder.strip_suffix("/docker.socket.d")).unwrap_or(folder)
+    };
     usual.map_or_else(|| own().to_owned(), |at| name[..at].to_owned())
 }
 
@@ -197,7 +211,10 @@ impl<'a> Machine<'a> {
                 .components
                 .iter()
                 .map(|component| {
-                    let subject = self.file.map_or_else(|| named(component.document(), "dockerd"), |file| named(file, "daemon.json"));
+                    let subject = self.file.map_or_else(
+                        || named(component.document(), "dockerd"),
+                        |file| named(file, "daemon.json"),
+                    );
                     of(subject, component.flags.clone(), !component.is_whole)
                 })
                 .collect();

@@ -20,11 +20,14 @@ impl Wanted {
         let is_owned = is_root(entry.uid, entry.owner) && (is_docker || is_root(entry.gid, entry.group));
         match (extra != 0, is_owned) {
             (false, true) => None,
-            (true, true) => Some(format!("its mode is {:o}, should be {:o} or stricter", mode, self.mode_max)),
-            (false, false) => Some("it does not belong to root".to_owned()),
-            (true, false) => {
-                Some(format!("its mode is {:o}, should be {:o} or stricter, and it does not belong to root", mode, self.mode_max))
+            (true, true) => {
+                Some(format!("its mode is {:o}, should be {:o} or stricter", mode, self.mode_max))
             }
+            (false, false) => Some("it does not belong to root".to_owned()),
+            (true, false) => Some(format!(
+                "its mode is {:o}, should be {:o} or stricter, and it does not belong to root",
+                mode, self.mode_max
+            )),
         }
     }
 }
@@ -64,11 +67,16 @@ pub(super) fn socket_mode<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// The members of the group docker, from `/etc/group` in the input.
 fn docker_group(context: &Context<'_>) -> Option<String> {
-    context.corpus.sources.iter().filter(|source| source.name.raw().rsplit('/').next() == Some("group")).find_map(|source| {
-        let line = source.text.lines().find(|line| line.starts_with("docker:"))?;
-        let members: String = line.rsplit(':').next()?.chars().take(MEMBERS_MAX).collect();
-        (!members.is_empty()).then_some(members)
-    })
+    context
+        .corpus
+        .sources
+        .iter()
+        .filter(|source| source.name.raw().rsplit('/').next() == Some("group"))
+        .find_map(|source| {
+            let line = source.text.lines().find(|line| line.starts_with("docker:"))?;
+            let members: String = line.rsplit(':').next()?.chars().take(MEMBERS_MAX).collect();
+            (!members.is_empty()).then_some(members)
+        })
 }
 
 /// Characters of the list of members that are shown.
@@ -89,7 +97,10 @@ fn configuration(context: &Context<'_>, path: &str) -> Option<Wanted> {
         }
     } else if path.ends_with("/etc/docker") || path.ends_with("/etc/docker/certs.d") {
         0o755
-    } else if path.contains("/systemd/") && (base.starts_with("docker.") || base.starts_with("containerd.service") || path.contains("/docker.service.d/"))
+    } else if path.contains("/systemd/")
+        && (base.starts_with("docker.")
+            || base.starts_with("containerd.service")
+            || path.contains("/docker.service.d/"))
         || matches!(path, "/etc/default/docker" | "/etc/sysconfig/docker" | "/etc/containerd/config.toml")
     {
         if path.ends_with(".d") { 0o755 } else { 0o644 }

@@ -23,7 +23,8 @@ pub(super) fn open<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         found.into_iter().for_each(|found| sink.fail(found));
     }
     for document in context.corpus.documents.iter().filter(|document| document.format == Format::Toml) {
-        let profile = document.root().at("containers.seccomp_profile").filter(|profile| profile.text() == "unconfined");
+        let profile =
+            document.root().at("containers.seccomp_profile").filter(|profile| profile.text() == "unconfined");
         if let Some(profile) = profile {
             let subject = Subject::document(document, "Podman", "containers.conf");
             sink.fail(unconfined(subject, profile, "seccomp"));
@@ -45,7 +46,12 @@ fn podman<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 if base.starts_with("podman") || name.contains("podman.socket.d/") {
                     let streams = root.at("Socket.ListenStream").into_iter().flat_map(each);
                     for stream in streams {
-                        listener(Subject::document(document, "Podman", "podman.socket"), stream, stream.text(), sink);
+                        listener(
+                            Subject::document(document, "Podman", "podman.socket"),
+                            stream,
+                            stream.text(),
+                            sink,
+                        );
                     }
                 }
             }
@@ -78,7 +84,8 @@ fn listener<'a>(subject: Subject<'a>, node: Node<'a>, address: &str, sink: &mut 
     if !is_tcp_stream(address) {
         return sink.pass();
     }
-    let mut found = Found::new(subject, node, "the API of podman listens on TCP, and it has no authentication at all");
+    let mut found =
+        Found::new(subject, node, "the API of podman listens on TCP, and it has no authentication at all");
     if is_local(address) && !address.is_empty() {
         found = found.severity(Severity::High);
     }
@@ -90,13 +97,20 @@ fn crio_settings<'a>(subject: Subject<'a>, root: Node<'a>) -> Vec<Found<'a>> {
     let of = |path: &str| root.get("crio").and_then(|crio| crio.at(path));
     if let Some(address) = of("api.stream_address").filter(|address| !is_local(address.text())) {
         found.push(
-            Found::new(subject, address, "the streaming server, which leads into containers, listens on an address that others reach")
-                .change(Change::Set(address, "\"127.0.0.1\"".to_owned())),
+            Found::new(
+                subject,
+                address,
+                "the streaming server, which leads into containers, listens on an address that others reach",
+            )
+            .change(Change::Set(address, "\"127.0.0.1\"".to_owned())),
         );
     }
     let metrics_on = of("metrics.enable_metrics").and_then(Node::as_bool) == Some(true);
     if let Some(host) = of("metrics.metrics_host").filter(|host| metrics_on && !is_local(host.text())) {
-        found.push(Found::new(subject, host, "metrics of CRI-O listen on an address that others reach").severity(Severity::Medium));
+        found.push(
+            Found::new(subject, host, "metrics of CRI-O listen on an address that others reach")
+                .severity(Severity::Medium),
+        );
     }
     for (key, what) in [("runtime.seccomp_profile", "seccomp"), ("runtime.apparmor_profile", "AppArmor")] {
         if let Some(profile) = of(key).filter(|profile| profile.text() == "unconfined") {

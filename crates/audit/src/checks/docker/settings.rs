@@ -18,7 +18,12 @@ struct Switch {
 }
 
 /// Judges a switch of every daemon; `info` reads it from `docker info`, where nothing means not to be seen.
-fn switch<'a>(context: &Context<'a>, sink: &mut Sink<'a>, switch: &Switch, info: impl Fn(&Info<'a>) -> Seen<'a>) {
+fn switch<'a>(
+    context: &Context<'a>,
+    sink: &mut Sink<'a>,
+    switch: &Switch,
+    info: impl Fn(&Info<'a>) -> Seen<'a>,
+) {
     for daemon in daemons(context) {
         let setting = daemon.get(switch.key);
         match setting.is_true().or(matches!(setting, Setting::Absent).then_some(switch.default)) {
@@ -47,11 +52,19 @@ enum Seen<'a> {
 const NOT_SHOWN: &str = "`docker info` does not show it";
 
 /// A finding with the change of daemon.json that mends it.
-fn mend<'a>(daemon: &Daemon<'a>, key: &'static str, setting: &Setting<'a>, to: &str, message: &str) -> Found<'a> {
+fn mend<'a>(
+    daemon: &Daemon<'a>,
+    key: &'static str,
+    setting: &Setting<'a>,
+    to: &str,
+    message: &str,
+) -> Found<'a> {
     let found = daemon.found(key, setting, message);
     match (setting, daemon.file) {
         (Setting::Values(values), Some(file)) => match values.as_slice() {
-            [(_, node)] if std::ptr::eq(node.document(), file.document()) => found.change(Change::Set(*node, to.to_owned())),
+            [(_, node)] if std::ptr::eq(node.document(), file.document()) => {
+                found.change(Change::Set(*node, to.to_owned()))
+            }
             _ => found,
         },
         (Setting::Absent, Some(file)) => found.change(Change::SetPath(file, key.to_owned(), to.to_owned())),
@@ -82,7 +95,11 @@ pub(super) fn inter_container<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 /// `docker network inspect bridge` shows what holds.
 fn bridges<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for document in &context.corpus.documents {
-        for network in document.root().items().filter(|network| network.get("Driver").is_some_and(|d| d.text() == "bridge")) {
+        for network in document
+            .root()
+            .items()
+            .filter(|network| network.get("Driver").is_some_and(|d| d.text() == "bridge"))
+        {
             let options = network.get("Options");
             let is_default = options
                 .and_then(|options| options.get("com.docker.network.bridge.default_bridge"))
@@ -121,8 +138,12 @@ pub(super) fn new_privileges<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// Containers stop with the daemon. A swarm cannot have it.
 pub(super) fn live_restore<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let own =
-        Switch { key: "live-restore", wanted: true, default: false, message: "containers stop whenever the daemon does" };
+    let own = Switch {
+        key: "live-restore",
+        wanted: true,
+        default: false,
+        message: "containers stop whenever the daemon does",
+    };
     switch(context, sink, &own, |info| match info.root.get("LiveRestoreEnabled") {
         Some(node) if node.as_bool() == Some(false) && !info.is_in_swarm() => Seen::Bad(node),
         Some(_) => Seen::Good,
@@ -143,7 +164,12 @@ pub(super) fn userland_proxy<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// Features that may change.
 pub(super) fn experimental<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let own = Switch { key: "experimental", wanted: false, default: false, message: "experimental features of the daemon are on" };
+    let own = Switch {
+        key: "experimental",
+        wanted: false,
+        default: false,
+        message: "experimental features of the daemon are on",
+    };
     switch(context, sink, &own, |info| match info.root.get("ExperimentalBuild") {
         Some(node) if node.as_bool() == Some(true) => Seen::Bad(node),
         Some(_) => Seen::Good,
@@ -180,7 +206,11 @@ pub(super) fn user_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         if info.security_option("userns").is_some() || info.security_option("rootless").is_some() {
             sink.pass();
         } else {
-            sink.fail(Found::new(info.subject, info.root.get_raw("SecurityOptions").unwrap_or(info.root), MESSAGE));
+            sink.fail(Found::new(
+                info.subject,
+                info.root.get_raw("SecurityOptions").unwrap_or(info.root),
+                MESSAGE,
+            ));
         }
     }
 }
@@ -198,7 +228,11 @@ pub(super) fn seccomp<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some(("unconfined", _)) => sink.fail(daemon.found("seccomp-profile", &setting, MESSAGE)),
             Some(("builtin" | "", _)) => tell(&setting, sink),
             Some((path, _)) => match profile(context, path) {
-                Some(true) => sink.fail(daemon.found("seccomp-profile", &setting, "the seccomp profile allows every system call")),
+                Some(true) => sink.fail(daemon.found(
+                    "seccomp-profile",
+                    &setting,
+                    "the seccomp profile allows every system call",
+                )),
                 Some(false) => sink.pass(),
                 None => sink.unknown("the seccomp profile that the daemon names is not part of the input"),
             },
@@ -210,7 +244,11 @@ pub(super) fn seccomp<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some(option) if option.text().contains("profile=unconfined") => {
                 sink.fail(Found::new(info.subject, option, MESSAGE));
             }
-            Some(option) if option.text().contains("profile=builtin") || option.text().contains("profile=default") => sink.pass(),
+            Some(option)
+                if option.text().contains("profile=builtin") || option.text().contains("profile=default") =>
+            {
+                sink.pass()
+            }
             Some(_) => sink.unknown("`docker info` names a seccomp profile that is not part of the input"),
             None => sink.fail(Found::new(info.subject, place, MESSAGE)),
         }
@@ -228,7 +266,12 @@ fn profile(context: &Context<'_>, path: &str) -> Option<bool> {
             return None;
         }
         let denies = root.get("syscalls").into_iter().flat_map(Node::items).any(|rule| {
-            rule.get("action").is_some_and(|action| matches!(action.text(), "SCMP_ACT_ERRNO" | "SCMP_ACT_KILL" | "SCMP_ACT_KILL_PROCESS" | "SCMP_ACT_TRAP"))
+            rule.get("action").is_some_and(|action| {
+                matches!(
+                    action.text(),
+                    "SCMP_ACT_ERRNO" | "SCMP_ACT_KILL" | "SCMP_ACT_KILL_PROCESS" | "SCMP_ACT_TRAP"
+                )
+            })
         });
         Some(matches!(action.text(), "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG") && !denies)
     })
@@ -245,7 +288,9 @@ pub(super) fn logging<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some(driver) if driver.text() == "none" => {
                 sink.fail(Found::new(info.subject, driver, "logs of containers are thrown away"));
             }
-            Some(driver) if driver.text() == "json-file" => sink.unknown("`docker info` does not show whether json-file rotates"),
+            Some(driver) if driver.text() == "json-file" => {
+                sink.unknown("`docker info` does not show whether json-file rotates")
+            }
             _ => sink.pass(),
         }
     }
@@ -255,7 +300,13 @@ fn log_level<'a>(daemon: &Daemon<'a>, sink: &mut Sink<'a>) {
     let level = daemon.get("log-level");
     match level.one() {
         Some(("warn" | "error" | "fatal", _)) => {
-            sink.fail(mend(daemon, "log-level", &level, "\"info\"", "the daemon does not log what it does, only what goes wrong"));
+            sink.fail(mend(
+                daemon,
+                "log-level",
+                &level,
+                "\"info\"",
+                "the daemon does not log what it does, only what goes wrong",
+            ));
         }
         _ => sink.pass(),
     }
@@ -266,9 +317,15 @@ fn log_driver<'a>(daemon: &Daemon<'a>, sink: &mut Sink<'a>) {
     let options = daemon.get("log-opts");
     match driver.one().map_or("json-file", |(text, _)| text) {
         "none" => sink.fail(daemon.found("log-driver", &driver, "logs of containers are thrown away")),
-        "json-file" if matches!(driver, Setting::Hidden) || matches!(options, Setting::Hidden) => tell(&Setting::Hidden, sink),
+        "json-file" if matches!(driver, Setting::Hidden) || matches!(options, Setting::Hidden) => {
+            tell(&Setting::Hidden, sink)
+        }
         "json-file" if !options.values().iter().any(|(option, _)| option.starts_with("max-size=")) => {
-            sink.fail(daemon.found("log-opts", &options, "logs of containers grow without end: json-file has no max-size"));
+            sink.fail(daemon.found(
+                "log-opts",
+                &options,
+                "logs of containers grow without end: json-file has no max-size",
+            ));
         }
         _ => tell(&driver, sink),
     }
@@ -281,7 +338,11 @@ pub(super) fn storage_driver<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let setting = daemon.get("storage-driver");
         match setting.one() {
             Some((driver, _)) if is_legacy(driver) => {
-                sink.fail(daemon.found("storage-driver", &setting, "this storage driver is no longer maintained"));
+                sink.fail(daemon.found(
+                    "storage-driver",
+                    &setting,
+                    "this storage driver is no longer maintained",
+                ));
             }
             _ => tell(&setting, sink),
         }
@@ -289,9 +350,12 @@ pub(super) fn storage_driver<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for info in infos(context) {
         match info.root.get("Driver") {
             Some(driver) if is_legacy(driver.text()) => {
-                let on_loop = info.root.get("DriverStatus").into_iter().flat_map(Node::items).any(|pair| {
-                    pair.items().next().is_some_and(|name| name.text() == "Data loop file")
-                });
+                let on_loop = info
+                    .root
+                    .get("DriverStatus")
+                    .into_iter()
+                    .flat_map(Node::items)
+                    .any(|pair| pair.items().next().is_some_and(|name| name.text() == "Data loop file"));
                 let message = if on_loop {
                     "this storage driver is no longer maintained, and it stands on a loop device, which loses data"
                 } else {
@@ -309,7 +373,8 @@ pub(super) fn default_limits<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     for daemon in daemons(context) {
         let parent = daemon.get("cgroup-parent");
         if parent.one().is_some_and(|(text, _)| !text.is_empty()) {
-            let message = "containers run under a cgroup of one's own, where the limits of the usual one do not hold";
+            let message =
+                "containers run under a cgroup of one's own, where the limits of the usual one do not hold";
             sink.fail(daemon.found("cgroup-parent", &parent, message));
         }
         let limits = daemon.get("default-ulimits");
