@@ -77,7 +77,7 @@ fn outside(value: &str) -> Result<nightlatch_audit::Outside, Failed> {
         port: endpoint.port(),
         product: "http".to_owned(),
         exposure: "readable".to_owned(),
-        severity: nightlatch_finding::Severity::High,
+        severity: nightlatch_finding::Severity::Critical,
         seen: "2026-11-01".to_owned(),
     })
 }
