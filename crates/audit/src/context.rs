@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use nightlatch_manifest::{
-    Component, ComposeProject, Container, Corpus, Document, DocumentKind, Node, Object, View, Workload, components,
-    compose_projects, kind_of, workloads,
+    Component, ComposeProject, Container, Corpus, Document, DocumentKind, Node, Object, View, Workload,
+    components, compose_projects, kind_of, workloads,
 };
 use nightlatch_untrusted::Text;
 
@@ -172,7 +172,8 @@ impl<'a> Context<'a> {
     /// embed no pod.
     pub(crate) fn unknown_documents(&self) -> BTreeMap<Text, u64> {
         let mut unknown: BTreeMap<Text, u64> = BTreeMap::new();
-        let nothing = self.corpus.documents.iter().filter(|document| kind_of(document).is_none()).count() as u64;
+        let nothing =
+            self.corpus.documents.iter().filter(|document| kind_of(document).is_none()).count() as u64;
         if nothing > 0 {
             unknown.insert(Text::from("not recognised"), nothing);
         }
@@ -193,5 +194,6 @@ fn identity(object: &Object<'_>) -> (*const Document, nightlatch_manifest::NodeI
 
 /// True for the API groups of Kubernetes itself.
 fn is_own_group(group: &str) -> bool {
-    group.ends_with(".k8s.io") || ["", "apps", "batch", "autoscaling", "policy", "extensions"].contains(&group)
+    group.ends_with(".k8s.io")
+        || ["", "apps", "batch", "autoscaling", "policy", "extensions"].contains(&group)
 }

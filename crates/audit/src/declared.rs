@@ -62,10 +62,17 @@ fn flag<'a>(declared: &'static Declared, context: &Context<'a>, sink: &mut Sink<
                 let value = found.value.as_deref().unwrap_or("true");
                 if fails(&declared.fails_when, value) {
                     let mut finding = Found::new(subject, found.node, message(declared, &subject, value));
-                    let mended = crate::program::change_of_flag(component, Some(found.node), flag, fix_value(declared));
+                    let mended = crate::program::change_of_flag(
+                        component,
+                        Some(found.node),
+                        flag,
+                        fix_value(declared),
+                    );
                     match (&declared.fix, mended) {
                         (Some(DeclaredFix::Set(_)), Some(change)) => finding = finding.change(change),
-                        (Some(DeclaredFix::Remove), Some(_)) => finding = finding.change(Change::Remove(found.node)),
+                        (Some(DeclaredFix::Remove), Some(_)) => {
+                            finding = finding.change(Change::Remove(found.node))
+                        }
                         _ => {}
                     }
                     sink.fail(finding);
@@ -73,7 +80,9 @@ fn flag<'a>(declared: &'static Declared, context: &Context<'a>, sink: &mut Sink<
                     sink.pass();
                 }
             }
-            None if !crate::program::is_whole(component) && declared.absent == Absent::Fail => sink.unknown(crate::program::INJECTED),
+            None if !crate::program::is_whole(component) && declared.absent == Absent::Fail => {
+                sink.unknown(crate::program::INJECTED)
+            }
             None => match declared.absent {
                 Absent::Pass => sink.pass(),
                 Absent::Unknown => sink.unknown("the flag is not set and its default is not known"),

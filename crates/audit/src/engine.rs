@@ -103,7 +103,8 @@ fn hide(selected: &[&'static Rule], sinks: &mut [Sink<'_>]) {
             }
         }
         for (index, (rule, sink)) in selected.iter().zip(sinks.iter()).enumerate() {
-            let by: Vec<&HashSet<Cause<'_>>> = rule.hidden_by.iter().filter_map(|by| causes.get(by)).collect();
+            let by: Vec<&HashSet<Cause<'_>>> =
+                rule.hidden_by.iter().filter_map(|by| causes.get(by)).collect();
             if by.iter().all(|causes| causes.is_empty()) {
                 continue;
             }

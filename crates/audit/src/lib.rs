@@ -46,7 +46,9 @@ pub use context::Context;
 pub use engine::{audit, audit_context};
 pub use profile::{Profile, UnknownProfile};
 pub use rule::{Rule, UnknownRule, rule, rules};
-pub use settings::{Exemption, FileChoices, KubernetesVersion, Outside, Settings, SettingsError, read_settings};
+pub use settings::{
+    Exemption, FileChoices, KubernetesVersion, Outside, Settings, SettingsError, read_settings,
+};
 pub use sink::{At, Change, Found, Sink, Subject};
 pub use suppress::{ANNOTATION, COMMENT_MARK};
 

@@ -199,7 +199,16 @@ struct File {
     #[serde(default)]
     ignore: Vec<toml::Spanned<IgnoreFile>>,
     #[serde(default)]
-    pod_templates: String,
+    pod_template: Vec<PodTemplateFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PodTemplateFile {
+    #[serde(default)]
+    group: String,
+    kind: String,
+    path: String,
 }
 
 #[derive(Deserialize)]
@@ -227,8 +236,8 @@ struct IgnoreFile {
 pub struct FileChoices {
     /// `fail-on`, when it is there.
     pub fail_on: Option<Severity>,
-    /// Further kinds that embed a pod template, in the table format of `manifest`; empty when there are none.
-    pub pod_templates: String,
+    /// Further kinds that embed a pod: group, kind, dotted path of the template.
+    pub pod_templates: Vec<(String, String, String)>,
 }
 
 /// Reads an audit configuration (TOML) into `settings`.
@@ -238,7 +247,8 @@ pub struct FileChoices {
 pub fn read_settings(text: &str, settings: &mut Settings) -> Result<FileChoices, SettingsError> {
     let file: File = toml::from_str(text)
         .map_err(|error| SettingsError::Shape { span: error.span(), source: Box::new(error) })?;
-    let mut choices = FileChoices { fail_on: None, pod_templates: file.pod_templates };
+    let pod_templates = file.pod_template.into_iter().map(|row| (row.group, row.kind, row.path)).collect();
+    let mut choices = FileChoices { fail_on: None, pod_templates };
     if let Some(word) = file.profile {
         settings.profile = parse(&word)?;
     }
@@ -316,4 +326,72 @@ fn version(word: &toml::Spanned<String>) -> Result<KubernetesVersion, SettingsEr
         span: word.span(),
         message: format!("`{}` is no version, expected such as 1.29 or latest", word.get_ref()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Settings, FileChoices), SettingsError> {
+        let mut settings = Settings::new(jiff::civil::date(2026, 11, 1));
+        let choices = read_settings(text, &mut settings)?;
+        Ok((settings, choices))
+    }
+
+    #[test]
+    fn a_whole_file_is_understood() {
+        let text = r#"
+            profile = "cis"
+            fail-on = "high"
+            kubernetes-version = "v1.29.3"
+            enable = ["POD-032"]
+            disable = ["pod/default-namespace"]
+            severity = { "POD-018" = "medium" }
+
+            [[ignore]]
+            rule = "POD-001"
+            name = "*-agent"
+            reason = "node agents"
+            until = "2027-01-31"
+
+            [[pod-template]]
+            group = "example.com"
+            kind = "Fleet"
+            path = "spec.template"
+        "#;
+        let (settings, choices) = read(text).unwrap();
+        assert_eq!(settings.profile, Profile::Cis);
+        assert_eq!(choices.fail_on, Some(Severity::High));
+        assert_eq!(settings.kubernetes, Some(KubernetesVersion { major: 1, minor: 29 }));
+        assert_eq!((settings.enabled, settings.disabled), (vec!["POD-032"], vec!["POD-044"]));
+        assert_eq!(settings.severities, [("POD-018", Severity::Medium)]);
+        assert_eq!(settings.exemptions[0].line, 9);
+        assert_eq!(choices.pod_templates, [("example.com".into(), "Fleet".into(), "spec.template".into())]);
+    }
+
+    #[test]
+    fn mistakes_say_what_and_where() {
+        let check = |text: &str, part: &str| {
+            let error = read(text).unwrap_err();
+            let whole = format!("{error} {:?}", std::error::Error::source(&error).map(ToString::to_string));
+            assert!(whole.contains(part), "{text}: {whole}");
+        };
+        check("disable = ['POD-01']", "unknown rule `POD-01`");
+        check("profile = 'cis2'", "there is no profile `cis2`");
+        check(
+            "[[ignore]]
+rule = 'POD-001'
+",
+            "missing field `reason`",
+        );
+        check(
+            "[[ignore]]
+reason = 'x'
+until = 'soon'
+",
+            "no day",
+        );
+        check("fail_on = 'high'", "unknown field");
+        check("severity = { 'POD-001' = 'severe' }", "unknown severity");
+    }
 }

@@ -8,7 +8,8 @@
 use std::{fs, process::Command};
 
 use nightlatch_asset::Record;
-use nightlatch_report::Sarif;
+use nightlatch_finding::audit::AuditReport;
+use nightlatch_report::{Sarif, audit};
 use nightlatch_untrusted::hostile;
 use serde_json::json;
 
@@ -83,4 +84,54 @@ fn every_log_fits_the_schema_and_a_wrong_one_does_not() {
     assert!(fits(&[all.clone(), log(&[])]));
     let wrong = String::from_utf8(all).unwrap().replace("\"level\":\"error\"", "\"level\":\"awful\"");
     assert!(!fits(&[wrong.into_bytes()]), "the validator accepts anything");
+}
+
+/// An audit with everything that its log can hold, `text` in every place that is foreign.
+fn audited(text: &str) -> Vec<u8> {
+    let place = json!({"file": text, "line": 2, "column": 3, "end_line": 2, "end_column": 9});
+    let subject =
+        json!({"api_version": "v1", "kind": text, "namespace": text, "name": text, "container": text});
+    let finding = |suppressed: serde_json::Value| {
+        json!({
+            "rule": "POD-001", "name": "pod/privileged", "severity": "critical", "subject": subject, "location": place,
+            "pointer": text, "message": text, "related": [{"message": text, "location": place}, {"message": text}],
+            "fix": {"text": text, "edits": [{"file": text, "start": 1, "end": 2, "text": text}]},
+            "fingerprint": "0123456789abcdef", "suppressed": suppressed,
+        })
+    };
+    let report: AuditReport = serde_json::from_value(json!({
+        "profile": "default",
+        "findings": [
+            finding(json!(null)),
+            finding(json!({"by": "comment", "reason": text})),
+            finding(json!({"by": "baseline", "reason": text, "until": "2027-01-31"})),
+        ],
+        "rules": [],
+        "notices": [{"kind": "unreadable", "location": place, "message": text}, {"kind": "warning", "message": text}],
+        "input": {"sources": 1, "bytes": 2, "documents": 3, "objects": 4, "workloads": 5, "unknown": {}},
+    }))
+    .unwrap();
+    let rule = |id: &str| {
+        Some(audit::RuleText {
+            id: if id == "POD-001" { "POD-001" } else { "?" },
+            name: "pod/privileged",
+            title: "Container runs privileged",
+            severity: nightlatch_asset::Severity::Critical,
+            rationale: "why",
+            remediation: "how",
+            references: &["CIS 5.2.2", "T1611"],
+            example: "privileged: false",
+        })
+    };
+    let mut out = Vec::new();
+    audit::sarif(&report, &rule, &|_| Some("abc".into()), &mut out).unwrap();
+    out
+}
+
+#[test]
+#[ignore = "needs pydantic-sarif; ./test installs it and runs this"]
+fn audits_fit_the_schema() {
+    let logs: Vec<Vec<u8>> =
+        hostile::CORPUS.iter().map(|text| audited(text)).chain([audited("web.yaml")]).collect();
+    assert!(fits(&logs));
 }

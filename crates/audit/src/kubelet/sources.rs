@@ -58,7 +58,9 @@ fn of_program<'c, 'a>(
             None => Base::Unseen("the file of --config is not in the input"),
         },
         // Packages ship a unit without arguments, and kubeadm a drop-in that brings them.
-        None if program.is_bare() => Base::Unseen("the unit has no arguments; a drop-in that is not in the input may"),
+        None if program.is_bare() => {
+            Base::Unseen("the unit has no arguments; a drop-in that is not in the input may")
+        }
         None if program.is_whole() => Base::Flags,
         None => Base::Unseen(INJECTED),
     };

@@ -138,7 +138,7 @@ impl Audit {
             flushed(|out| writeln!(out, "{}", schema()))?;
             return Ok(Exit::Clean);
         }
-        let (mut settings, fail_on) = configuration::settings(self)?;
+        let configuration::Chosen { mut settings, fail_on, pod_templates } = configuration::settings(self)?;
         if self.list_rules {
             return output::list(&settings, self.is_json(), session);
         }
@@ -147,9 +147,10 @@ impl Audit {
         }
         let baseline = self.baseline.as_deref().map(configuration::baseline).transpose()?;
         if self.watch {
-            return watch::watch(self, &settings, baseline.as_ref(), session);
+            return watch::watch(self, baseline.as_ref(), session);
         }
-        let corpus = self.corpus.read(session)?;
+        let mut corpus = self.corpus.read(session)?;
+        corpus.pod_templates = pod_templates;
         if self.fix {
             return fix::fix(self, corpus, &settings, session);
         }

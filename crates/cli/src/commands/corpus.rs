@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use nightlatch_collect::{
-    Cluster, ClusterError, ClusterOptions, FileOptions, Renderers, collect_paths, read_cluster, render_folders,
+    Cluster, ClusterError, ClusterOptions, FileOptions, Renderers, collect_paths, read_cluster,
+    render_folders,
 };
 use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, Limits, View};
 use nightlatch_untrusted::Text;
@@ -56,7 +57,11 @@ impl CorpusArgs {
     /// Reads everything. What cannot be read is in the diagnostics of the corpus.
     pub(crate) fn read(&self, session: &Session) -> Result<Corpus, Failure> {
         let live = self.is_live().then(|| self.read_cluster(session)).transpose()?;
-        let paths = if self.paths.is_empty() && live.is_none() { vec![PathBuf::from(".")] } else { self.paths.clone() };
+        let paths = if self.paths.is_empty() && live.is_none() {
+            vec![PathBuf::from(".")]
+        } else {
+            self.paths.clone()
+        };
         let options = FileOptions { bytes_max: self.max_file_size * 1_000_000, ..FileOptions::default() };
         let files = collect_paths(&paths, &options);
         let (mut inputs, mut diagnostics) = (files.inputs, files.diagnostics);

@@ -51,8 +51,9 @@ impl Findings {
         })?;
         let data = session.data_dir()?;
         if !data.join(nightlatch_control::CONTROL_FILE).is_file() {
-            return Err(Failure::usage("no audit was stored here")
-                .hint("`nightlatch audit PATH --store NAME` stores one; --data DIR names another data directory"));
+            return Err(Failure::usage("no audit was stored here").hint(
+                "`nightlatch audit PATH --store NAME` stores one; --data DIR names another data directory",
+            ));
         }
         let control = Control::open(&data)?;
         let mut out = io::BufWriter::new(io::stdout().lock());
@@ -80,7 +81,8 @@ impl Findings {
             }
             let finding = &stored.finding;
             let subject = &finding.subject;
-            let namespace = subject.namespace.as_ref().map_or(String::new(), |name| format!("{}/", name.raw()));
+            let namespace =
+                subject.namespace.as_ref().map_or(String::new(), |name| format!("{}/", name.raw()));
             let place = finding
                 .location
                 .as_ref()
@@ -94,8 +96,10 @@ impl Findings {
             );
             writeln!(out, "{}", nightlatch_untrusted::terminal_cut(&head, width))?;
             let since = stored.first_seen.strftime("%Y-%m-%d");
-            let mended = stored.mended.map_or(String::new(), |time| format!(", mended {}", time.strftime("%Y-%m-%d")));
-            let line = format!("         {} (since {since}{mended}, {})", finding.message.raw(), stored.input.raw());
+            let mended =
+                stored.mended.map_or(String::new(), |time| format!(", mended {}", time.strftime("%Y-%m-%d")));
+            let line =
+                format!("         {} (since {since}{mended}, {})", finding.message.raw(), stored.input.raw());
             writeln!(out, "{}", nightlatch_untrusted::terminal_cut(&line, width))?;
         }
         Ok(())

@@ -1,12 +1,12 @@
 use nightlatch_finding::audit::{
     AuditFinding, AuditReport, Fix, InputSummary, Notice, Related, Replacement, RuleOutcome, Subject,
-    Suppression,
+    SuppressedBy, Suppression, Verdict,
 };
+
+use nightlatch_untrusted::hostile;
 
 use super::*;
 use crate::{html_document::StyleSource, style::Style};
-
-const HOSTILE: &str = "\u{1b}[31m</script><img src=x onerror=alert(1)>|`=cmd`\u{202e}\n\u{0}]]>";
 
 fn rule_text(id: &str) -> Option<RuleText<'static>> {
     (id == "POD-001").then_some(RuleText {
@@ -21,36 +21,36 @@ fn rule_text(id: &str) -> Option<RuleText<'static>> {
     })
 }
 
-fn place(line: u32) -> Location {
-    Location { file: HOSTILE.into(), line, column: 3, end_line: line, end_column: 9 }
+fn place(text: &str, line: u32) -> Location {
+    Location { file: text.into(), line, column: 3, end_line: line, end_column: 9 }
 }
 
-fn hostile() -> AuditReport {
+fn filled(text: &str) -> AuditReport {
     let finding = AuditFinding {
         rule: "POD-001".into(),
         name: "pod/privileged".into(),
         severity: Severity::Critical,
         subject: Subject {
             api_version: "v1".into(),
-            kind: HOSTILE.into(),
-            namespace: Some(HOSTILE.into()),
-            name: HOSTILE.into(),
-            container: Some(HOSTILE.into()),
+            kind: text.into(),
+            namespace: Some(text.into()),
+            name: text.into(),
+            container: Some(text.into()),
         },
-        location: Some(place(2)),
+        location: Some(place(text, 2)),
         key_location: None,
-        pointer: HOSTILE.into(),
-        message: HOSTILE.into(),
-        related: vec![Related { message: HOSTILE.into(), location: Some(place(7)) }],
+        pointer: text.into(),
+        message: text.into(),
+        related: vec![Related { message: text.into(), location: Some(place(text, 7)) }],
         fix: Some(Fix {
-            text: HOSTILE.into(),
-            edits: vec![Replacement { file: HOSTILE.into(), start: 3, end: 5, text: HOSTILE.into() }],
+            text: text.into(),
+            edits: vec![Replacement { file: text.into(), start: 3, end: 5, text: text.into() }],
         }),
         fingerprint: "0123456789abcdef".into(),
         suppressed: None,
     };
     let exempt = AuditFinding {
-        suppressed: Some(Suppression { by: SuppressedBy::Comment, reason: HOSTILE.into(), until: None }),
+        suppressed: Some(Suppression { by: SuppressedBy::Comment, reason: text.into(), until: None }),
         ..finding.clone()
     };
     let outcome = RuleOutcome {
@@ -63,7 +63,7 @@ fn hostile() -> AuditReport {
         passed: 2,
         unknown: 3,
         suppressed: 1,
-        why_unknown: vec![HOSTILE.into()],
+        why_unknown: vec![text.into()],
         references: vec!["CIS 5.2.2".into()],
     };
     AuditReport {
@@ -72,14 +72,12 @@ fn hostile() -> AuditReport {
         rules: vec![outcome],
         notices: vec![Notice {
             kind: NoticeKind::Unreadable,
-            location: Some(place(1)),
-            message: HOSTILE.into(),
+            location: Some(place(text, 1)),
+            message: text.into(),
         }],
         input: InputSummary { sources: 2, objects: 1, ..InputSummary::default() },
     }
 }
-
-use nightlatch_finding::audit::{SuppressedBy, Verdict};
 
 fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -87,8 +85,8 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn all() -> Vec<(&'static str, String)> {
-    let report = hostile();
+fn all(foreign: &str) -> Vec<(&'static str, String)> {
+    let report = filled(foreign);
     let text_of = |_: &str| Some(std::sync::Arc::from("abc\ndef"));
     vec![
         ("text", written(|out| text(&report, &rule_text, TextOptions::default(), Style::PLAIN, out))),
@@ -110,7 +108,9 @@ fn all() -> Vec<(&'static str, String)> {
 
 #[test]
 fn nothing_foreign_is_obeyed_by_any_reader() {
-    for (format, text) in all() {
+    let sample = "\u{1b}[31m</script><img src=x onerror=alert(1)>|`=cmd`\u{202e}\n\u{0}]]>";
+    let everything = hostile::CORPUS.iter().chain([&sample]).flat_map(|foreign| all(foreign));
+    for (format, text) in everything {
         assert!(!text.contains(['\u{1b}', '\u{202e}', '\0']), "{format}: {text}");
         if ["html", "junit", "markdown"].contains(&format) {
             assert!(!text.contains("<img"), "{format}: {text}");
@@ -123,10 +123,11 @@ fn nothing_foreign_is_obeyed_by_any_reader() {
 
 #[test]
 fn programs_read_what_was_written() {
-    let outputs = all();
+    let foreign = "a<b>\u{1b}";
+    let outputs = all(foreign);
     let json: serde_json::Value = serde_json::from_str(&outputs[3].1).unwrap();
     assert_eq!(json["schema"], 1);
-    assert_eq!(json["findings"][0]["subject"]["name"], HOSTILE);
+    assert_eq!(json["findings"][0]["subject"]["name"], foreign);
     let sarif: serde_json::Value = serde_json::from_str(&outputs[4].1).unwrap();
     let run = &sarif["runs"][0];
     assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "POD-001");
@@ -141,7 +142,7 @@ fn programs_read_what_was_written() {
 
 #[test]
 fn what_is_exempt_is_not_counted() {
-    let report = hostile();
+    let report = filled("web");
     assert!(
         audit_summary(&report)
             .starts_with("1 finding: 1 critical; 1 exempt; 1 object in 2 files; 1 part not readable")

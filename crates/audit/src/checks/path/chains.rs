@@ -19,12 +19,14 @@ pub(super) fn internet_to_cluster<'a>(context: &Context<'a>, sink: &mut Sink<'a>
 }
 
 fn tell<'a>(context: &Context<'a>, routes: &Routes<'a>, ways: &[Way], goal: &str, sink: &mut Sink<'a>) {
-    let reached = context.ways().list.iter().filter_map(|way| way.workload).collect::<std::collections::BTreeSet<_>>();
+    let reached =
+        context.ways().list.iter().filter_map(|way| way.workload).collect::<std::collections::BTreeSet<_>>();
     for _ in ways.len()..reached.len() {
         sink.pass();
     }
     for way in ways {
-        let Some(&Spot::Workload(index)) = way.steps.first().map(|step| routes.graph.description(routes.graph.get(*step).to))
+        let Some(&Spot::Workload(index)) =
+            way.steps.first().map(|step| routes.graph.description(routes.graph.get(*step).to))
         else {
             continue;
         };
@@ -34,10 +36,14 @@ fn tell<'a>(context: &Context<'a>, routes: &Routes<'a>, ways: &[Way], goal: &str
             "whoever takes over {} `{}`, which strangers reach, has {goal}",
             workload.object.kind, workload.object.name
         );
-        let mut found = with_steps(routes, Found::new(context.workload_subject(workload), at, message), &way.steps);
+        let mut found =
+            with_steps(routes, Found::new(context.workload_subject(workload), at, message), &way.steps);
         let total = routes.to_node.len() + routes.to_cluster.len();
         for chosen in routes.breaks.iter().filter(|_| total > 1) {
-            found = found.related(format!("mending \"{}\" ends {} of {total} such ways", chosen.what, chosen.ways), None);
+            found = found.related(
+                format!("mending \"{}\" ends {} of {total} such ways", chosen.what, chosen.ways),
+                None,
+            );
         }
         sink.fail(found);
     }

@@ -46,7 +46,11 @@ pub(super) fn escapes<'a>(workload: &Workload<'a>) -> Vec<Escape<'a>> {
 fn by_privilege<'a>(container: &Container<'a>, host_pid: bool, found: &mut Vec<Escape<'a>>) {
     let Some(context) = container.node.get("securityContext") else { return };
     if let Some(node) = context.get("privileged").filter(|node| node.as_bool() == Some(true)) {
-        found.push(Escape { at: node, words: format!("container {} is privileged", container.name), cost: 1 });
+        found.push(Escape {
+            at: node,
+            words: format!("container {} is privileged", container.name),
+            cost: 1,
+        });
         return;
     }
     let added = context.at("capabilities.add");
@@ -55,7 +59,10 @@ fn by_privilege<'a>(container: &Container<'a>, host_pid: bool, found: &mut Vec<E
         if let Some((_, words)) = known {
             found.push(Escape { at: node, words: format!("container {} {words}", container.name), cost: 2 });
         } else if host_pid && is_same("SYS_PTRACE", node.text()) {
-            let words = format!("container {} may trace the node's processes (hostPID, CAP_SYS_PTRACE)", container.name);
+            let words = format!(
+                "container {} may trace the node's processes (hostPID, CAP_SYS_PTRACE)",
+                container.name
+            );
             found.push(Escape { at: node, words, cost: 2 });
         }
     }
@@ -70,7 +77,11 @@ fn by_volume<'a>(workload: &Workload<'a>, found: &mut Vec<Escape<'a>>) {
             // A socket obeys whoever opens it, read-only mount or not.
             found.push(Escape { at: path, words: format!("the node's {socket} is mounted"), cost: 1 });
         } else if writable && sensitive(&clean).is_some_and(|entry| entry.writable == Severity::Critical) {
-            found.push(Escape { at: path, words: format!("{clean} of the node is mounted writable"), cost: 1 });
+            found.push(Escape {
+                at: path,
+                words: format!("{clean} of the node is mounted writable"),
+                cost: 1,
+            });
         }
     }
 }

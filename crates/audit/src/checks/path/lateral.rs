@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nightlatch_netpol::{AddressSet, Cidr, Engine, Party, Protocol, Verdict};
 use nightlatch_manifest::Object;
+use nightlatch_netpol::{AddressSet, Cidr, Engine, Party, Protocol, Verdict};
 
 use crate::{
     Context, Found, Sink,
@@ -36,7 +36,8 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         .enumerate()
         .filter_map(|(at, pod)| pod.origin.map(|(source, span)| ((source.0, span.start), at)))
         .collect();
-    let pod_of = |object: &Object<'_>| pods.get(&(object.document().source.0, object.root.span().start)).copied();
+    let pod_of =
+        |object: &Object<'_>| pods.get(&(object.document().source.0, object.root.span().start)).copied();
     let sensitive: Vec<(usize, usize, &'static str, &[u16])> = context
         .workloads
         .iter()
@@ -47,7 +48,8 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             guarded.then_some((index, pod_of(&workload.object)?, product.name, product.ports.as_slice()))
         })
         .collect();
-    let metadata = AddressSet::of(&METADATA.iter().filter_map(|text| text.parse::<Cidr>().ok()).collect::<Vec<_>>());
+    let metadata =
+        AddressSet::of(&METADATA.iter().filter_map(|text| text.parse::<Cidr>().ok()).collect::<Vec<_>>());
     let mut pairs = 0;
     for &index in &entries {
         let workload = &context.workloads[index];
@@ -65,7 +67,13 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             for (port, verdict) in open {
                 match verdict {
                     Verdict::Allowed | Verdict::Partly => {
-                        told.push((format!("{name} in {} `{}` on port {port}", context.workloads[other].object.kind, context.workloads[other].object.name), Some(other)));
+                        told.push((
+                            format!(
+                                "{name} in {} `{}` on port {port}",
+                                context.workloads[other].object.kind, context.workloads[other].object.name
+                            ),
+                            Some(other),
+                        ));
                         break;
                     }
                     Verdict::Depends | Verdict::Unknown => depends = true,
@@ -74,11 +82,17 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             }
         }
         let to_metadata = engine.pair(&Party::Pod(pod), &Party::Addresses(metadata.clone()));
-        if to_metadata.is_some_and(|answer| answer.verdict(Protocol::Tcp, 80) == Verdict::Allowed) && !told.is_empty() {
+        if to_metadata.is_some_and(|answer| answer.verdict(Protocol::Tcp, 80) == Verdict::Allowed)
+            && !told.is_empty()
+        {
             told.push(("the addresses where clouds hand out credentials".to_owned(), None));
         }
         if told.is_empty() {
-            if depends { sink.unknown("policies of kinds that are not modelled decide") } else { sink.pass() }
+            if depends {
+                sink.unknown("policies of kinds that are not modelled decide")
+            } else {
+                sink.pass()
+            }
             continue;
         }
         let at = workload.object.root.at("metadata.name").unwrap_or(workload.object.root);

@@ -104,7 +104,8 @@ fn entries<'a>(
         let port = way.target.map(|port| format!(" on port {port}")).unwrap_or_default();
         let words = format!("strangers reach it by {}{port}", way.words());
         let rests_on = format!("{} {}: published", way.object.kind, way.object.name);
-        let step = graph.step(internet, workloads[index], 1, false, Shown { words, at: Some(way.at), rests_on });
+        let step =
+            graph.step(internet, workloads[index], 1, false, Shown { words, at: Some(way.at), rests_on });
         entries.insert(index, step);
     }
     entries
@@ -118,7 +119,8 @@ fn accounts<'a>(
     workloads: &[Place],
 ) -> BTreeMap<usize, Vec<StepId>> {
     let mut found = BTreeMap::new();
-    let has_rbac = ["RoleBinding", "ClusterRoleBinding"].iter().any(|kind| context.objects_of(kind).next().is_some());
+    let has_rbac =
+        ["RoleBinding", "ClusterRoleBinding"].iter().any(|kind| context.objects_of(kind).next().is_some());
     if !has_rbac {
         return found;
     }
@@ -136,11 +138,13 @@ fn accounts<'a>(
         let place = *known.entry((namespace.to_owned(), name.to_owned())).or_insert_with(|| {
             let chain = authorizer.escalation().chain(&account)?;
             let place = graph.place(Spot::Account(account.clone()));
-            let words: Vec<String> = chain
-                .iter()
-                .map(|step| format!("{} {}", step.from.describe(authorizer), step.how))
-                .collect();
-            let shown = Shown { words: words.join("; "), at: None, rests_on: format!("rights of {namespace}/{name}") };
+            let words: Vec<String> =
+                chain.iter().map(|step| format!("{} {}", step.from.describe(authorizer), step.how)).collect();
+            let shown = Shown {
+                words: words.join("; "),
+                at: None,
+                rests_on: format!("rights of {namespace}/{name}"),
+            };
             graph.step(place, cluster, chain.len() as u32, false, shown);
             Some(place)
         });

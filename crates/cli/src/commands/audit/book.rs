@@ -11,18 +11,18 @@ use nightlatch_finding::audit::AuditReport;
 use nightlatch_store::{Selection, View};
 use nightlatch_untrusted::Text;
 
-use crate::{
-    commands::corpus::CorpusArgs,
-    failure::Failure,
-    say::say,
-    session::Session,
-};
+use crate::{commands::corpus::CorpusArgs, failure::Failure, say::say, session::Session};
 
 /// Endpoints that are taken from the book; more would be told nobody.
 const OUTSIDE_MAX: usize = 10_000;
 
 /// Keeps the findings under a name: the one given, else what was audited.
-pub(super) fn store(name: &str, corpus: &CorpusArgs, report: &AuditReport, session: &Session) -> Result<(), Failure> {
+pub(super) fn store(
+    name: &str,
+    corpus: &CorpusArgs,
+    report: &AuditReport,
+    session: &Session,
+) -> Result<(), Failure> {
     let data = session.data_dir()?;
     private::make_dir(&data).map_err(|error| {
         Failure::from(error).while_doing(format!("cannot make the data directory {}", data.display()))

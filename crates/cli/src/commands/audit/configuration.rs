@@ -6,7 +6,7 @@ use std::{
 };
 
 use nightlatch_audit::{
-    Baseline, KubernetesVersion, Rule, Settings, SettingsError, UnknownRule, read_settings, rule,
+    Baseline, FileChoices, KubernetesVersion, Rule, Settings, SettingsError, UnknownRule, read_settings, rule,
 };
 use nightlatch_finding::Severity;
 
@@ -22,14 +22,21 @@ const FILE: &str = "nightlatch-audit.toml";
 /// Longest configuration or baseline that is read, in bytes.
 const BYTES_MAX: u64 = 64_000_000;
 
-/// The settings, and the threshold.
-pub(super) fn settings(audit: &Audit) -> Result<(Settings, Option<Severity>), Failure> {
+/// What holds for one audit.
+pub(super) struct Chosen {
+    pub(super) settings: Settings,
+    pub(super) fail_on: Option<Severity>,
+    /// Further kinds that embed a pod.
+    pub(super) pod_templates: Vec<(String, String, String)>,
+}
+
+/// The command line over the file over the defaults.
+pub(super) fn settings(audit: &Audit) -> Result<Chosen, Failure> {
     let mut settings = Settings::new(jiff::Zoned::now().date());
-    let mut fail_on = None;
+    let mut choices = FileChoices::default();
     if let Some(path) = file(audit) {
         let text = read_text(&path, BYTES_MAX)?;
-        let choices = read_settings(&text, &mut settings).map_err(|error| refused(&path, &text, &error))?;
-        fail_on = choices.fail_on;
+        choices = read_settings(&text, &mut settings).map_err(|error| refused(&path, &text, &error))?;
     }
     if let Some(profile) = audit.profile {
         settings.profile = profile;
@@ -46,7 +53,7 @@ pub(super) fn settings(audit: &Audit) -> Result<(Settings, Option<Severity>), Fa
     if let Some(word) = &audit.pss_version {
         settings.pss = version(word)?;
     }
-    Ok((settings, audit.fail_on.or(fail_on)))
+    Ok(Chosen { settings, fail_on: audit.fail_on.or(choices.fail_on), pod_templates: choices.pod_templates })
 }
 
 /// The file named, or the one found here or above; above the root of a repository nobody looks.

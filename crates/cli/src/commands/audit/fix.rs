@@ -25,7 +25,7 @@ pub(super) fn fix(
 ) -> Result<Exit, Failure> {
     let before: BTreeMap<String, std::sync::Arc<str>> =
         corpus.sources.iter().map(|source| (source.name.raw().to_owned(), source.text.clone())).collect();
-    let (view, namespace) = (corpus.view, corpus.namespace.clone());
+    let (view, namespace, templates) = (corpus.view, corpus.namespace.clone(), corpus.pod_templates.clone());
     let mut corpus = corpus;
     let mut mended = 0;
     let mut left = 0;
@@ -52,7 +52,8 @@ pub(super) fn fix(
             .collect();
         corpus = Corpus::read(inputs);
         corpus.view = view;
-        corpus.namespace = namespace.clone();
+        corpus.namespace.clone_from(&namespace);
+        corpus.pod_templates.clone_from(&templates);
     }
     let changed: Vec<(&str, &str, &str)> = corpus
         .sources

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use nightlatch_audit::{Baseline, Settings};
+use nightlatch_audit::Baseline;
 use nightlatch_collect::file_times;
 
 use super::{Audit, configuration, output};
@@ -17,23 +17,19 @@ use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Audits, waits for a change, audits again; ends by Ctrl-C only.
-pub(super) fn watch(
-    audit: &Audit,
-    settings: &Settings,
-    baseline: Option<&Baseline>,
-    session: &Session,
-) -> Result<Exit, Failure> {
+pub(super) fn watch(audit: &Audit, baseline: Option<&Baseline>, session: &Session) -> Result<Exit, Failure> {
     let paths =
         if audit.corpus.paths.is_empty() { vec![PathBuf::from(".")] } else { audit.corpus.paths.clone() };
     if paths.iter().any(|path| path == Path::new("-")) {
         return Err(Failure::usage("standard input cannot be watched").hint("name files or folders"));
     }
-    let mut settings = settings.clone();
+    let mut chosen = configuration::settings(audit)?;
     loop {
         let seen = state(audit, &paths);
         match audit.corpus.read(session) {
-            Ok(corpus) => {
-                let (report, _) = audit.judge(&corpus, &settings, baseline);
+            Ok(mut corpus) => {
+                corpus.pod_templates.clone_from(&chosen.pod_templates);
+                let (report, _) = audit.judge(&corpus, &chosen.settings, baseline);
                 output::print(audit, &report, &corpus, session)?;
             }
             // A file that is being written may be gone for a moment.
@@ -44,7 +40,7 @@ pub(super) fn watch(
             thread::sleep(INTERVAL);
         }
         match configuration::settings(audit) {
-            Ok((new, _)) => settings = new,
+            Ok(new) => chosen = new,
             Err(failure) => failure.print(session.colour_errors()),
         }
     }
