@@ -1,4 +1,4 @@
-//! A real kubelet over Debian's containerd, on loopback, without a node to its name.
+//! A real kubelet over Debian's containerd, on loopback.
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
@@ -96,12 +96,7 @@ impl Node {
 
 fn common_arguments(command: &mut Command, home: &Home, containerd: &Server, port: u16) {
     let socket = containerd.home.path("containerd.sock");
-    command.args([
-        "--container-runtime=remote",
-        "--address=127.0.0.1",
-        "--healthz-port=0",
-        "--register-node=false",
-    ]);
+    command.args(["--container-runtime=remote", "--address=127.0.0.1", "--healthz-port=0"]);
     command.arg(format!("--container-runtime-endpoint=unix://{}", socket.display()));
     command.args(["--cgroups-per-qos=false", "--enforce-node-allocatable=", "--fail-swap-on=false"]);
     command.args([
@@ -120,9 +115,11 @@ fn lock_arguments(command: &mut Command, lock: Lock, authority: &Authority, conf
     }
     if matches!(lock, Lock::Webhook | Lock::WebhookForStrangers) {
         command.args(["--authentication-token-webhook", "--authorization-mode=Webhook"]);
+        command.arg("--authorization-webhook-cache-unauthorized-ttl=1s");
         command.arg(format!("--anonymous-auth={}", lock == Lock::WebhookForStrangers));
         let config = config.unwrap_or_else(|| panic!("{lock:?} needs an API server"));
-        command.arg("--kubeconfig").arg(config);
+        // A kubelet whose node the API server does not know ends after two minutes.
+        command.arg("--kubeconfig").arg(config).arg("--register-node=true");
     }
 }
 
