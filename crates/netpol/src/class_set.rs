@@ -27,6 +27,27 @@ impl Bits {
         self.0.get(class as usize / 64).is_some_and(|word| word >> (class % 64) & 1 == 1)
     }
 
+    pub(crate) fn unset(&mut self, class: u32) {
+        self.0[class as usize / 64] &= !(1 << (class % 64));
+    }
+
+    pub(crate) fn or_set(&mut self, other: &ClassSet) {
+        match other {
+            ClassSet::Few(few) => few.iter().for_each(|&class| self.set(class)),
+            ClassSet::Many(bits) => self.0.iter_mut().zip(&bits.0).for_each(|(word, more)| *word |= more),
+        }
+    }
+
+    pub(crate) fn minus(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, less)| *word &= !less);
+    }
+
+    /// The first class that is in both.
+    pub(crate) fn first_common(&self, other: &Self) -> Option<u32> {
+        let mut words = self.0.iter().zip(&other.0).map(|(a, b)| a & b).enumerate();
+        words.find(|&(_, word)| word != 0).map(|(at, word)| at as u32 * 64 + word.trailing_zeros())
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }

@@ -1,6 +1,6 @@
 //! How far somebody who holds one pod gets.
 
-use crate::{Certainty, ClassSet, Engine, PortSet};
+use crate::{Certainty, Engine, PortSet, class_set::Bits};
 
 /// How much of the cluster pods reach of each other.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -9,87 +9,104 @@ pub struct Lateral {
     pub pairs: u64,
     /// Of these, pairs with a connection on the ports asked for, in any case.
     pub reachable: u64,
-    /// Of each class how many others it reaches directly.
-    pub reaches: Vec<u32>,
+    /// Of each namespace with such pods, what other namespaces reach of it.
+    pub into: Vec<Inward>,
     /// The largest set of classes in which each gets to each other, perhaps through others; sorted.
     pub mutual: Vec<u32>,
 }
 
+/// What other namespaces reach of one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Inward {
+    /// The namespace; empty for objects that name none.
+    pub namespace: Box<str>,
+    /// Pairs of a class elsewhere and a class in it.
+    pub pairs: u64,
+    /// Of these, pairs with a connection.
+    pub reachable: u64,
+}
+
 impl Engine<'_> {
-    /// Counts what classes of pods reach of each other on any of `ports`.
+    /// Counts what classes of pods reach of each other on any of `ports`. Needs a bit for each pair, twice.
     pub fn lateral(&self, ports: &PortSet) -> Lateral {
         let n = self.classes();
+        let place = |class: u32| self.classes.list[class as usize].namespace as usize;
+        let mut counts = vec![0_u64; self.classes.places.len()];
+        let mut sizes = vec![0_u64; counts.len()];
+        (0..n as u32).filter(|&class| !self.host.has(class)).for_each(|class| sizes[place(class)] += 1);
+        let mut result = Lateral::default();
         let mut rows = self.rows(Certainty::Sure);
-        let mut next: Vec<Vec<u32>> = Vec::with_capacity(n);
+        let mut next = Vec::with_capacity(n);
         for class in 0..n as u32 {
-            if self.host.has(class) {
-                next.push(Vec::new());
-                continue;
+            let mut reached = Bits::none(n);
+            if !self.host.has(class) {
+                for (number, classes) in &rows.row(class).groups {
+                    if !rows.ports(*number).intersection(ports).is_empty() {
+                        reached.or_set(classes);
+                    }
+                }
+                reached.minus(&self.host);
+                reached.unset(class);
+                result.reachable += reached.count() as u64;
+                let elsewhere = reached.iter().filter(|&other| place(other) != place(class));
+                elsewhere.for_each(|other| counts[place(other)] += 1);
             }
-            let row = rows.row(class);
-            let groups =
-                row.groups.iter().filter(|(number, _)| !rows.ports(*number).intersection(ports).is_empty());
-            let mut reached: Vec<u32> =
-                groups.flat_map(|(_, classes): &(u32, ClassSet)| classes.iter()).collect();
-            reached.retain(|&other| other != class && !self.host.has(other));
-            reached.sort_unstable();
             next.push(reached);
         }
-        let plain = (0..n as u32).filter(|&class| !self.host.has(class)).count() as u64;
-        let mut mutual = largest_component(&next);
-        mutual.sort_unstable();
-        Lateral {
-            pairs: plain * plain.saturating_sub(1),
-            reachable: next.iter().map(|reached| reached.len() as u64).sum(),
-            reaches: next.iter().map(|reached| reached.len() as u32).collect(),
-            mutual,
-        }
+        let all: u64 = sizes.iter().sum();
+        result.pairs = all * all.saturating_sub(1);
+        let inward = |(at, &size): (usize, &u64)| Inward {
+            namespace: self.classes.places[at].name.clone(),
+            pairs: size * (all - size),
+            reachable: counts[at],
+        };
+        result.into = sizes.iter().enumerate().filter(|(_, size)| **size > 0).map(inward).collect();
+        result.mutual = largest_component(&next);
+        result.mutual.sort_unstable();
+        result
     }
 }
 
-/// The largest strongly connected component; none of a single class. Kosaraju's algorithm, without recursion.
-fn largest_component(next: &[Vec<u32>]) -> Vec<u32> {
+/// The largest strongly connected component; none of a single class. Kosaraju's algorithm over bits, without recursion.
+fn largest_component(next: &[Bits]) -> Vec<u32> {
     let n = next.len();
-    let mut seen = vec![false; n];
+    let mut open = Bits::all(n);
     let mut order = Vec::with_capacity(n);
-    for start in 0..n {
-        if seen[start] {
+    for start in 0..n as u32 {
+        if !open.has(start) {
             continue;
         }
-        seen[start] = true;
-        let mut stack = vec![(start, 0)];
-        while let Some((at, edge)) = stack.last_mut() {
-            match next[*at].get(*edge) {
-                Some(&to) => {
-                    *edge += 1;
-                    if !std::mem::replace(&mut seen[to as usize], true) {
-                        stack.push((to as usize, 0));
-                    }
+        open.unset(start);
+        let mut stack = vec![start];
+        while let Some(&at) = stack.last() {
+            match next[at as usize].first_common(&open) {
+                Some(to) => {
+                    open.unset(to);
+                    stack.push(to);
                 }
-                None => {
-                    order.push(*at as u32);
-                    stack.pop();
-                }
+                None => order.extend(stack.pop()),
             }
         }
     }
-    let mut back = vec![Vec::new(); n];
+    let mut back = vec![Bits::none(n); n];
     for (from, reached) in next.iter().enumerate() {
-        reached.iter().for_each(|&to| back[to as usize].push(from as u32));
+        reached.iter().for_each(|to| back[to as usize].set(from as u32));
     }
     let mut largest = Vec::new();
-    let mut taken = vec![false; n];
+    let mut open = Bits::all(n);
     for &start in order.iter().rev() {
-        if std::mem::replace(&mut taken[start as usize], true) {
+        if !open.has(start) {
             continue;
         }
+        open.unset(start);
         let (mut component, mut at) = (vec![start], 0);
         while let Some(&class) = component.get(at) {
-            at += 1;
-            for &from in &back[class as usize] {
-                if !std::mem::replace(&mut taken[from as usize], true) {
+            match back[class as usize].first_common(&open) {
+                Some(from) => {
+                    open.unset(from);
                     component.push(from);
                 }
+                None => at += 1,
             }
         }
         if component.len() > 1 && component.len() > largest.len() {
@@ -106,8 +123,8 @@ mod tests {
     #[test]
     fn the_largest_circle_is_found() {
         let check = |edges: &[(u32, u32)], n: usize, expected: &[u32]| {
-            let mut next = vec![Vec::new(); n];
-            edges.iter().for_each(|&(a, b)| next[a as usize].push(b));
+            let mut next = vec![Bits::none(n); n];
+            edges.iter().for_each(|&(a, b)| next[a as usize].set(b));
             let mut found = largest_component(&next);
             found.sort_unstable();
             assert_eq!(found, expected, "{edges:?}");

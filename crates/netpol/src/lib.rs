@@ -35,7 +35,7 @@ pub use class_set::ClassSet;
 pub use diff::{Changed, Difference, difference};
 pub use engine::{Certainty, Engine};
 pub use exposure::{Exposed, Way};
-pub use lateral::Lateral;
+pub use lateral::{Inward, Lateral};
 pub use model::*;
 pub use outside::Region;
 pub use pair::{Answer, Doubt, Party, PolicyRef, Reason, SideAnswer, Verdict};
