@@ -176,16 +176,22 @@ impl Picture {
         let doubts = engine.has_doubts();
         for source in 0..classes as u32 {
             let mut is_sure = vec![false; classes];
-            let mut note = |ports: &PortSet, target: u32, certain: bool| {
-                for (&from, &(plain_from, _)) in &weights[source as usize] {
-                    for (&to, &(plain_to, _)) in &weights[target as usize] {
+            let mut note = |ports: &PortSet, targets: &mut dyn Iterator<Item = u32>, certain: bool| {
+                let mut counts = vec![0; n];
+                let mut reaches_own = false;
+                for target in targets {
+                    reaches_own |= target == source;
+                    weights[target as usize].iter().for_each(|(&to, &(plain, _))| counts[to] += plain);
+                }
+                for (&from, &(plain, _)) in &weights[source as usize] {
+                    for (to, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                         // A workload is not a pair with itself.
-                        let own = if from == to && source == target { plain_from } else { 0 };
+                        let own = if from == to && reaches_own { plain } else { 0 };
                         let at = from * n + to;
                         add(
                             &mut self.cells[at],
                             &mut seen[at],
-                            plain_from * plain_to - own,
+                            plain * count - own,
                             (ports, certain),
                             wanted,
                         );
@@ -194,9 +200,9 @@ impl Picture {
             };
             for (number, targets) in &sure.row(source).groups {
                 let ports = sure.ports(*number).intersection(wanted);
-                for target in targets.iter().filter(|_| !ports.is_empty()) {
-                    is_sure[target as usize] = true;
-                    note(&ports, target, true);
+                if !ports.is_empty() {
+                    targets.iter().for_each(|target| is_sure[target as usize] = true);
+                    note(&ports, &mut targets.iter(), true);
                 }
             }
             if !doubts {
@@ -204,9 +210,8 @@ impl Picture {
             }
             for (number, targets) in &possible.row(source).groups {
                 let ports = possible.ports(*number).intersection(wanted);
-                for target in targets.iter().filter(|&target| !ports.is_empty() && !is_sure[target as usize])
-                {
-                    note(&ports, target, false);
+                if !ports.is_empty() {
+                    note(&ports, &mut targets.iter().filter(|&target| !is_sure[target as usize]), false);
                 }
             }
         }
