@@ -2,12 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::{Policy, Role, RoleKind, Rule};
+use crate::{Policy, RoleKind, Rule};
 
 /// Most rules that aggregation may add in one policy; more is cut, and said.
-const RULES_MAX: usize = 2_000_000;
+const RULES_MAX: usize = 1_000_000;
+/// Most rules that are looked at for it; only roles that select each other by the thousand need more.
+const STEPS_MAX: usize = 20_000_000;
 /// Most pairs of an aggregated role and a role that it may select.
-const PAIRS_MAX: usize = 50_000_000;
+const PAIRS_MAX: usize = 20_000_000;
+
+/// A rule of a role before aggregation, and the number of what it says.
+#[derive(Clone, Copy)]
+struct Part {
+    says: u32,
+    role: usize,
+    rule: usize,
+}
 
 impl Policy {
     /// Fills aggregated ClusterRoles with the rules of the roles that they select: selectors are alternatives, roles
@@ -19,40 +29,46 @@ impl Policy {
     /// Source: Kubernetes documentation, Using RBAC Authorization, Aggregated ClusterRoles.
     pub fn aggregate(&mut self) -> bool {
         let Some((targets, sources)) = self.selected() else { return false };
-        let mut budget = RULES_MAX;
-        let mut seen: Vec<HashSet<Rule>> = targets.iter().map(|&at| plain(&self.roles[at])).collect();
-        for &target in &targets {
+        let mut parts = self.parts(&targets, &sources);
+        let mut has: Vec<HashSet<u32>> =
+            targets.iter().map(|&target| parts[target].iter().map(|part| part.says).collect()).collect();
+        let own: Vec<usize> = targets.iter().map(|&target| parts[target].len()).collect();
+        let is_whole = spread(&mut parts, &mut has, &targets, &sources);
+        let added: Vec<Vec<(Rule, String)>> = targets
+            .iter()
+            .zip(&own)
+            .map(|(&target, &own)| {
+                let more = parts[target].iter().skip(own);
+                more.map(|part| {
+                    (self.roles[part.role].rules[part.rule].clone(), self.roles[part.role].name.clone())
+                })
+                .collect()
+            })
+            .collect();
+        for (&target, added) in targets.iter().zip(added) {
             let role = &mut self.roles[target];
             role.from = vec![role.name.clone(); role.rules.len()];
-        }
-        loop {
-            let mut changed = false;
-            for (slot, &target) in targets.iter().enumerate() {
-                let mut added: Vec<(Rule, String)> = Vec::new();
-                for &source in &sources[slot] {
-                    let source = &self.roles[source];
-                    for (index, rule) in source.rules.iter().enumerate() {
-                        if budget == 0 {
-                            return false;
-                        }
-                        if seen[slot].insert(Rule { at: None, ..rule.clone() }) {
-                            budget -= 1;
-                            let from = source.from.get(index).unwrap_or(&source.name);
-                            added.push((rule.clone(), from.clone()));
-                        }
-                    }
-                }
-                changed |= !added.is_empty();
-                let role = &mut self.roles[target];
-                for (rule, from) in added {
-                    role.rules.push(rule);
-                    role.from.push(from);
-                }
-            }
-            if !changed {
-                return true;
+            for (rule, from) in added {
+                role.rules.push(rule);
+                role.from.push(from);
             }
         }
+        is_whole
+    }
+
+    /// The rules of the roles that take part, each distinct one under one number.
+    fn parts(&self, targets: &[usize], sources: &[Vec<usize>]) -> Vec<Vec<Part>> {
+        let taking_part: HashSet<usize> = targets.iter().chain(sources.iter().flatten()).copied().collect();
+        let mut numbers: HashMap<Rule, u32> = HashMap::new();
+        let mut parts = vec![Vec::new(); self.roles.len()];
+        for (role, list) in parts.iter_mut().enumerate().filter(|(role, _)| taking_part.contains(role)) {
+            for (rule, own) in self.roles[role].rules.iter().enumerate() {
+                let next = numbers.len() as u32;
+                let says = *numbers.entry(Rule { at: None, ..own.clone() }).or_insert(next);
+                list.push(Part { says, role, rule });
+            }
+        }
+        parts
     }
 
     /// The aggregated roles, and which roles each selects, both in order of name.
@@ -90,7 +106,38 @@ impl Policy {
     }
 }
 
-/// The rules without their places.
-fn plain(role: &Role) -> HashSet<Rule> {
-    role.rules.iter().map(|rule| Rule { at: None, ..rule.clone() }).collect()
+/// Carries rules from role to role, in each round only those that are new, until nothing is.
+fn spread(
+    parts: &mut [Vec<Part>],
+    has: &mut [HashSet<u32>],
+    targets: &[usize],
+    sources: &[Vec<usize>],
+) -> bool {
+    let (mut rules, mut steps) = (RULES_MAX, STEPS_MAX);
+    let mut done: Vec<usize> = vec![0; parts.len()];
+    loop {
+        let ends: Vec<usize> = parts.iter().map(Vec::len).collect();
+        let mut changed = false;
+        for ((&target, sources), has) in targets.iter().zip(sources).zip(has.iter_mut()) {
+            for &source in sources {
+                let fresh = done[source]..ends[source];
+                if steps < fresh.len() + 1 || rules < fresh.len() {
+                    return false;
+                }
+                steps -= fresh.len() + 1;
+                for at in fresh {
+                    let part = parts[source][at];
+                    if has.insert(part.says) {
+                        rules -= 1;
+                        changed = true;
+                        parts[target].push(part);
+                    }
+                }
+            }
+        }
+        if !changed {
+            return true;
+        }
+        done = ends;
+    }
 }

@@ -395,3 +395,32 @@ fn every_answer_says_where_it_stands() {
     let binding = &authorizer.policy().bindings[grant.binding as usize];
     assert_eq!(binding.describe(), "ClusterRoleBinding traps");
 }
+
+/// Roles that select each other by the thousand cost a moment, and it is said that rules were left out.
+#[test]
+fn aggregation_is_bounded() {
+    use nightlatch_rbac::{Policy, Role, RoleKind, Rule, Selector};
+    let role = |name: String, rules: Vec<Rule>, aggregates: bool| {
+        let mut role = Role::new(RoleKind::ClusterRole, "", &name, rules);
+        role.labels = vec![("x".to_owned(), "y".to_owned())];
+        role.aggregation = aggregates.then(|| vec![Selector::label("x", "y")]);
+        role
+    };
+    let rule = |at: usize| Rule {
+        verbs: vec!["get".into()],
+        groups: vec![String::new()],
+        resources: vec![format!("r{at}")],
+        ..Rule::default()
+    };
+    let check = |roles: usize, rules: usize, is_whole: bool| {
+        let many = (0..roles).map(|at| role(format!("a{at}"), Vec::new(), true));
+        let roles = many.chain((0..rules).map(|at| role(format!("b{at}"), vec![rule(at)], false))).collect();
+        let mut policy = Policy { roles, bindings: Vec::new() };
+        assert_eq!(policy.aggregate(), is_whole);
+        if is_whole {
+            assert_eq!(policy.roles[0].rules.len(), rules);
+        }
+    };
+    check(20, 300, true);
+    check(1_000, 300, false);
+}
