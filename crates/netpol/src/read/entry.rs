@@ -13,10 +13,13 @@ pub(super) struct Entries {
     list: Vec<Entry>,
     grants: Vec<ReferenceGrant>,
     /// Gateways by namespace and name, and the namespaces from which their listeners take routes.
-    gateways: HashMap<(Box<str>, Box<str>), Takes>,
+    gateways: HashMap<Named, Takes>,
     /// Of entries, by their index, the Gateways they want to be attached to.
-    parents: Vec<(usize, Vec<(Box<str>, Box<str>)>)>,
+    parents: Vec<(usize, Vec<Named>)>,
 }
+
+/// Namespace and name.
+type Named = (Box<str>, Box<str>);
 
 /// From where the listeners of a Gateway take routes, the widest of them.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -159,7 +162,7 @@ fn gateway_route(object: &Object<'_>) -> Option<Entry> {
 }
 
 /// The Gateways that a route names, by namespace and name.
-fn parents(object: &Object<'_>) -> Vec<(Box<str>, Box<str>)> {
+fn parents(object: &Object<'_>) -> Vec<Named> {
     let own = object.namespace.unwrap_or("");
     let refs = object.spec().into_iter().flat_map(|spec| list(spec, "parentRefs"));
     let gateways = refs.filter(|parent| text(*parent, "kind").is_none_or(|kind| kind == "Gateway"));
