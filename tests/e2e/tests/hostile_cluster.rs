@@ -1,5 +1,7 @@
 //! An API server that refuses, breaks off, never ends and lies: what can be read is audited, what cannot is named.
 
+#![expect(clippy::unwrap_used, reason = "a test, also in the functions around it")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
