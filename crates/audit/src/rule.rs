@@ -146,7 +146,7 @@ pub fn rule(word: &str) -> Result<&'static Rule, UnknownRule> {
     let is = |own: &&str| own.eq_ignore_ascii_case(word);
     RULES
         .iter()
-        .find(|rule| is(&rule.id) || is(&rule.name) || rule.aliases.iter().any(|alias| is(&alias)))
+        .find(|rule| is(&rule.id) || is(&rule.name) || rule.aliases.iter().any(is))
         .ok_or_else(|| UnknownRule { word: word.chars().take(80).collect(), nearest: nearest(word) })
 }
 

@@ -1,5 +1,7 @@
 //! Clusters that refuse, break off, go on for ever and lie: what was read is there, what was not is named.
 
+#![expect(clippy::unwrap_used, reason = "a test, also in the functions around it")]
+
 use std::{
     fs,
     io::{Read, Write},

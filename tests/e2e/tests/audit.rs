@@ -1,5 +1,7 @@
 //! `nightlatch audit` as people and pipelines meet it: formats, gates, baselines, exemptions, patches, and bad input.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test, also in the functions around it")]
+
 use std::{
     fs,
     io::Write,

@@ -59,8 +59,7 @@ pub fn reference_url(reference: &str) -> Option<String> {
     if reference.starts_with("CVE-") {
         return Some(format!("https://www.cve.org/CVERecord?id={reference}"));
     }
-    if reference.starts_with("CWE-") {
-        let number = &reference[4..];
+    if let Some(number) = reference.strip_prefix("CWE-") {
         return Some(format!("https://cwe.mitre.org/data/definitions/{number}.html"));
     }
     if reference.starts_with("PSS ") {
