@@ -7,7 +7,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use nightlatch_audit::{KubernetesVersion, Outside, Profile, Rule, Settings, audit, rules};
+use nightlatch_audit::{KubernetesVersion, Profile, Rule, Settings, audit, rules};
 use nightlatch_finding::audit::{AuditFinding, AuditReport};
 use nightlatch_manifest::{Corpus, Input, View};
 

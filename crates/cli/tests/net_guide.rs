@@ -1,7 +1,5 @@
 //! The guide of `nightlatch net` shows what the program prints.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{path::Path, process::Command};
 
 #[test]

@@ -1,7 +1,7 @@
 //! Documents made from the events of a parser.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -237,6 +237,11 @@ impl TreeBuilder {
         let own: Vec<u32> = pairs.iter().filter(|pair| !is_merge(pair)).flatten().copied().collect();
         let mut lost = Vec::new();
         let mut children = without_repeated_keys(document, &own, &mut lost).unwrap_or(own);
+        if self.is_kubernetes(first) {
+            children =
+                in_order_of_appearance(document, &pairs, |key| self.merge_keys.binary_search(&key).is_ok());
+            return self.take_merged(first, &pairs, children, lost);
+        }
         let mut seen: HashSet<&str> =
             children.chunks_exact(2).map(|pair| document.node(NodeId(pair[0])).text()).collect();
         for [_, value] in pairs.iter().filter(is_merge) {
@@ -250,11 +255,35 @@ impl TreeBuilder {
                 }
             }
         }
+        self.take_merged(first, &pairs, children, lost)
+    }
+
+    /// Puts the entries of a mapping in the place of those that stood there, merge keys among them.
+    fn take_merged(
+        &mut self,
+        first: usize,
+        pairs: &[[u32; 2]],
+        children: Vec<u32>,
+        lost: Vec<NodeId>,
+    ) -> Vec<NodeId> {
         let merged: HashSet<u32> = pairs.iter().map(|pair| pair[0]).collect();
         self.merge_keys.retain(|key| !merged.contains(key));
         self.pending.truncate(first);
         self.pending.extend(children);
         lost
+    }
+
+    /// True when the document is a Kubernetes object, as far as it was read: its root has `apiVersion`.
+    ///
+    /// - `first`: where the entries of the mapping that is being closed begin.
+    fn is_kubernetes(&self, first: usize) -> bool {
+        let from = self.open.first().map_or(first, |root| root.first);
+        let to = self
+            .open
+            .get(1)
+            .map_or(if self.open.is_empty() { self.pending.len() } else { first }, |own| own.first);
+        let root = self.pending.get(from..to).unwrap_or(&[]);
+        root.iter().step_by(2).any(|&key| self.document.node(NodeId(key)).text() == "apiVersion")
     }
 }
 
@@ -293,4 +322,39 @@ fn without_repeated_keys(document: &Document, children: &[u32], lost: &mut Vec<N
         }
     }
     Some(kept)
+}
+
+/// The entries of a mapping as the API server's reader takes them: what comes later wins, be it written or merged; of
+/// several mappings that are merged at once the first. Seen on Kubernetes 1.20 and in the source of its YAML reader.
+fn in_order_of_appearance(
+    document: &Document,
+    pairs: &[[u32; 2]],
+    is_merge: impl Fn(u32) -> bool,
+) -> Vec<u32> {
+    let mut children: Vec<u32> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut put = |key: u32, value: u32| match places.entry(document.node(NodeId(key)).text()) {
+        Entry::Occupied(place) => {
+            children[*place.get()] = key;
+            children[*place.get() + 1] = value;
+        }
+        Entry::Vacant(place) => {
+            place.insert(children.len());
+            children.extend([key, value]);
+        }
+    };
+    for &[key, value] in pairs {
+        if !is_merge(key) {
+            put(key, value);
+            continue;
+        }
+        let value = document.node(NodeId(value));
+        let one = (value.kind() == Kind::Mapping).then_some(value);
+        for mapping in one.into_iter().chain(value.items()).collect::<Vec<_>>().into_iter().rev() {
+            for (key, value) in mapping.entries() {
+                put(key.id().0, value.id().0);
+            }
+        }
+    }
+    children
 }
