@@ -35,21 +35,26 @@ pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
     hide(&selected, &mut sinks);
     let mut exemptions = Exemptions::new(context);
     let mut report = AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
-    let mut ordered: Vec<(SortKey, AuditFinding)> = Vec::new();
-    for (rule, sink) in selected.iter().zip(sinks) {
-        let mut outcome = outcome(rule, &sink, settings);
-        for found in &sink.found {
-            let finding = finding(rule, found, context, &mut exemptions);
-            let counter =
-                if finding.suppressed.is_some() { &mut outcome.suppressed } else { &mut outcome.failed };
-            *counter = counter.saturating_add(1);
-            ordered.push((sort_key(rule, &finding, found), finding));
-        }
-        outcome.verdict = verdict(&outcome);
-        report.rules.push(outcome);
+    report.rules = selected.iter().zip(&sinks).map(|(rule, sink)| outcome(rule, sink, settings)).collect();
+    // In the order of the report already, and each gone when its finding is made: an estate has tens of thousands.
+    let mut ordered: Vec<(SortKey, usize, Found<'a>)> =
+        Vec::with_capacity(sinks.iter().map(|sink| sink.found.len()).sum());
+    for (index, (rule, sink)) in selected.iter().zip(sinks).enumerate() {
+        ordered.extend(sink.found.into_iter().map(|found| (sort_key(rule, &found, settings), index, found)));
     }
     ordered.sort_by(|a, b| a.0.cmp(&b.0));
-    report.findings = ordered.into_iter().map(|(_, finding)| finding).collect();
+    report.findings.reserve_exact(ordered.len());
+    for (_, index, found) in ordered {
+        let finding = finding(selected[index], &found, context, &mut exemptions);
+        let outcome = &mut report.rules[index];
+        let counter =
+            if finding.suppressed.is_some() { &mut outcome.suppressed } else { &mut outcome.failed };
+        *counter = counter.saturating_add(1);
+        report.findings.push(finding);
+    }
+    for outcome in &mut report.rules {
+        outcome.verdict = verdict(outcome);
+    }
     report.notices =
         context.corpus.diagnostics.iter().map(|diagnostic| notice(context.corpus, diagnostic)).collect();
     exemptions.notices(&mut report.notices);
@@ -59,9 +64,18 @@ pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
 
 type SortKey = (std::cmp::Reverse<Severity>, u32, u32, &'static str, u32);
 
-fn sort_key(rule: &Rule, finding: &AuditFinding, found: &Found<'_>) -> SortKey {
+fn sort_key(rule: &'static Rule, found: &Found<'_>, settings: &Settings) -> SortKey {
     let at = location::node_of(found.at);
-    (std::cmp::Reverse(finding.severity), at.document().source.0, at.span().start, rule.id, 0)
+    (std::cmp::Reverse(severity(rule, found, settings)), at.document().source.0, at.span().start, rule.id, 0)
+}
+
+/// What the configuration says, else what the check judged, else what the rule says.
+fn severity(rule: &Rule, found: &Found<'_>, settings: &Settings) -> Severity {
+    let configured = settings.severity_of(rule);
+    match found.severity {
+        Some(severity) if configured == rule.severity => severity,
+        _ => configured,
+    }
 }
 
 fn run<'a>(rule: &'static Rule, context: &Context<'a>) -> Sink<'a> {
@@ -163,11 +177,7 @@ fn finding(
     context: &Context<'_>,
     exemptions: &mut Exemptions<'_, '_>,
 ) -> AuditFinding {
-    let configured = context.settings.severity_of(rule);
-    let severity = match found.severity {
-        Some(severity) if configured == rule.severity => severity,
-        _ => configured,
-    };
+    let severity = severity(rule, found, context.settings);
     let at = location::node_of(found.at);
     let corpus = context.corpus;
     let pointer = location::pointer(found);

@@ -142,6 +142,7 @@ impl Audit {
         if self.list_rules {
             return output::list(&settings, self.is_json(), session);
         }
+        settings.with_fixes = self.shows_fixes();
         if self.with_scans {
             settings.outside = book::outside(session)?;
         }
@@ -174,6 +175,14 @@ impl Audit {
         let mut report = audit(corpus, settings);
         let mended = baseline.map_or(0, |baseline| baseline.apply(&mut report));
         (report, mended)
+    }
+
+    /// Making a patch for each of ten thousand findings takes as long as finding them.
+    fn shows_fixes(&self) -> bool {
+        let with_patches = |format| matches!(format, Format::Json | Format::Sarif);
+        let further =
+            self.report.iter().any(|wanted| wanted.starts_with("json=") || wanted.starts_with("sarif="));
+        self.fix || self.json || with_patches(self.format) || further || self.store.is_some()
     }
 
     fn is_json(&self) -> bool {
