@@ -33,7 +33,8 @@ pub enum Target {
     Path(String),
 }
 
-/// Most single rights that are merged for one caller; more are cut, and the caller of the function learns it.
+/// Most single rights (one verb on one target) that are merged for one caller; more are cut, and the caller of the function
+/// learns it.
 const RIGHTS_MAX: usize = 1_000_000;
 
 /// A scope and target, and the verbs and rules that were gathered for it.
@@ -71,6 +72,7 @@ impl Authorizer {
     pub fn rights_of(&self, user: &User) -> (Vec<Right>, bool) {
         let mut merged: Merged<'_> = BTreeMap::new();
         let mut is_whole = true;
+        let mut left = RIGHTS_MAX;
         for (namespace, grant) in self.held_by(user) {
             let role = self.policy.roles.get(grant.role as usize);
             let Some(rule) = role.and_then(|role| role.rules.get(grant.rule as usize)) else { continue };
@@ -83,10 +85,11 @@ impl Authorizer {
             });
             let paths = rule.paths.iter().filter(|_| namespace.is_none()).cloned().map(Target::Path);
             for target in resources.chain(paths) {
-                if merged.len() >= RIGHTS_MAX {
+                let Some(less) = left.checked_sub(rule.verbs.len().max(1)) else {
                     is_whole = false;
                     break;
-                }
+                };
+                left = less;
                 let (verbs, through) = merged.entry((namespace, target)).or_default();
                 verbs.extend(rule.verbs.iter().map(String::as_str));
                 through.insert(grant);

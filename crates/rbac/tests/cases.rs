@@ -424,3 +424,25 @@ fn aggregation_is_bounded() {
     check(20, 300, true);
     check(1_000, 300, false);
 }
+
+/// A rule may name as many verbs, groups and resources as it likes: what they multiply to is cut, and said.
+#[test]
+fn rights_that_multiply_are_cut() {
+    let list = |word: &str| (0..1_500).map(|n| format!("{word}{n}")).collect::<Vec<_>>().join(",");
+    let text = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: big}}\n\
+         rules: [{{apiGroups: [{}], resources: [{}], verbs: [{}]}}]\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: big}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: big}}\n\
+         subjects: [{{kind: User, name: u}}]\n",
+        list("g"),
+        list("r"),
+        list("v")
+    );
+    let input = nightlatch_manifest::Input { name: "big.yaml".into(), bytes: text.into_bytes() };
+    let authorizer = nightlatch_rbac::Authorizer::new(&nightlatch_manifest::Corpus::read([input]));
+    let started = std::time::Instant::now();
+    let (rights, is_whole) = authorizer.rights_of(&nightlatch_rbac::User::real("u"));
+    assert!(!is_whole && rights.len() > 100, "{}", rights.len());
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
