@@ -1,10 +1,11 @@
 //! The scanner against real control planes and kubelets in the states that matter.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, thread, time::Duration};
 
 use libtest_mimic::Failed;
 use nightlatch_asset::Exposure::{self, AuthRequired, Controllable, Limited, Readable, Unknown};
 use nightlatch_e2e::{
+    client::{Scheme, get},
     lab::{Api, Authorization, CONTROLLER_MANAGER, Lab, Lock, Login, Node, SCHEDULER, Setup},
     nightlatch::{Options, exposure, product, scan, version},
 };
@@ -217,6 +218,23 @@ fn may(admin: &Api, user: &str, verb: &str, resource: &str) -> bool {
         == true
 }
 
+/// Metrics of the parts of a daemon, which come once the parts have started.
+const PARTS: [&str; 3] = ["\nscheduler_", "\nattachdetach_controller_", "\nroot_ca_cert_publisher_"];
+
+/// Waits until a daemon has started what it starts: its port is open well before, and answers 404 to everything.
+fn started(address: SocketAddr) -> Result<(), String> {
+    for _ in 0..120 {
+        let answer = get(Scheme::Http, address, "/metrics");
+        if answer
+            .is_ok_and(|answer| answer.status == 200 && PARTS.iter().any(|part| answer.text.contains(part)))
+        {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+    Err(format!("{address} does not start its parts"))
+}
+
 /// On their own ports the daemons are named; their plain ports answer everything to anybody.
 fn daemons() -> Result<(), Failed> {
     let lab = Lab::start(&Setup::default());
@@ -227,6 +245,7 @@ fn daemons() -> Result<(), Failed> {
         told(server.address, &secure, &secure).map_err(|why| format!("{why}\n{}", server.log_tail()))?;
         let plain = Verdict { exposure: Readable, version: true, ..secure };
         let address = server.at_port(daemon.plain);
+        started(address).map_err(|why| format!("{why}\n{}", server.log_tail()))?;
         told(address, &plain, &plain).map_err(|why| format!("{why}\n{}", server.log_tail()))?;
     }
     Ok(())
