@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use jiff::civil::Date;
 use nightlatch_finding::{
     Severity,
     audit::{
@@ -62,11 +63,11 @@ pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
     report
 }
 
-type SortKey = (std::cmp::Reverse<Severity>, u32, u32, &'static str, u32);
+type SortKey = (std::cmp::Reverse<Severity>, u32, u32, &'static str);
 
 fn sort_key(rule: &'static Rule, found: &Found<'_>, settings: &Settings) -> SortKey {
     let at = location::node_of(found.at);
-    (std::cmp::Reverse(severity(rule, found, settings)), at.document().source.0, at.span().start, rule.id, 0)
+    (std::cmp::Reverse(severity(rule, found, settings)), at.document().source.0, at.span().start, rule.id)
 }
 
 /// What the configuration says, else what the check judged, else what the rule says.
@@ -411,8 +412,6 @@ impl<'c, 'a> Exemptions<'c, 'a> {
         }
     }
 }
-
-use jiff::civil::Date;
 
 fn made(exempt: &Exempt, by: SuppressedBy) -> Suppression {
     Suppression {

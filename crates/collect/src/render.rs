@@ -162,10 +162,6 @@ fn run(mut command: Command, what: &'static str, renderers: &Renderers) -> Resul
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            // When the output is too long its reader is gone while the program still writes.
-            Ok(None) if reading.is_finished() && Instant::now() < until => {
-                thread::sleep(Duration::from_millis(5))
-            }
             Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
             Ok(None) => {
                 stop(&mut child);

@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::Path};
 use jiff::Timestamp;
 use nightlatch_finding::audit::{AuditFinding, AuditReport};
 use nightlatch_untrusted::Text;
-use rusqlite::{OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{ToSql, params_from_iter};
 
 pub use query::{BadFindingQuery, FindingQuery};
 
@@ -242,19 +242,6 @@ impl Control {
             .map_err(|e| self.sql(e))?;
         rows.map(|row| row.map(|(value, count)| (value, u64::try_from(count).unwrap_or_default())))
             .collect::<Result<_, _>>()
-            .map_err(|e| self.sql(e))
-    }
-
-    /// One finding by its number.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn has_finding(&self, id: i64) -> Result<bool, ControlError> {
-        let connection = self.lock();
-        connection
-            .query_row("SELECT 1 FROM finding WHERE id = ?1", [id], |_| Ok(()))
-            .optional()
-            .map(|found| found.is_some())
             .map_err(|e| self.sql(e))
     }
 }
