@@ -65,6 +65,7 @@ pub(super) struct IgnoreSpec {
     /// The address.
     ip: String,
     /// The port.
+    #[schema(maximum = 65535)]
     port: u16,
     /// Only these findings; for `vulnerable` and `vulnerable_unverified`.
     #[serde(default)]

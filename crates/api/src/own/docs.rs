@@ -73,11 +73,30 @@ impl Modify for Common {
 }
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = Described::openapi().to_pretty_json().unwrap_or_default();
+    let mut document = serde_json::to_value(Described::openapi()).unwrap_or_default();
+    say_unsigned(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
 });
 static PAGE: LazyLock<String> = LazyLock::new(|| render(&DOCUMENT));
+
+/// Gives unsigned numbers of 32 bits their range: the generator calls them `int32`, which is a signed format
+/// (OpenAPI 3.1, section 4.4), and who believed it could not send the upper half of what is taken.
+fn say_unsigned(value: &mut Value) {
+    if let Some(schema) = value.as_object_mut()
+        && schema.get("format").is_some_and(|format| format == "int32")
+        && schema.contains_key("minimum")
+    {
+        schema.insert("format".to_owned(), "int64".into());
+        schema.entry("maximum").or_insert_with(|| u32::MAX.into());
+    }
+    match value {
+        Value::Object(members) => members.values_mut().for_each(say_unsigned),
+        Value::Array(items) => items.iter_mut().for_each(say_unsigned),
+        _ => {}
+    }
+}
 
 /// The OpenAPI 3.1 document of our own API, as it is committed under `schemas/`.
 pub fn openapi() -> &'static str {
@@ -196,6 +215,11 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
+
+    #[test]
+    fn what_is_unsigned_is_not_called_signed() {
+        assert!(openapi().contains(r#""maximum": 4294967295"#) && !openapi().contains(r#""int32""#));
+    }
 
     #[test]
     fn the_committed_document_is_the_one_of_the_code() {

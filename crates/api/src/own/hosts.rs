@@ -143,7 +143,7 @@ pub(super) async fn host(
 /// One port of an address over time.
 #[utoipa::path(get, path = "/api/v1/endpoints/{ip}/{port}/{transport}", tag = "hosts", params(
     ("ip" = String, Path, description = "IPv4 or IPv6 address."),
-    ("port" = u16, Path, description = "The port."),
+    ("port" = u16, Path, description = "The port.", maximum = 65535),
     ("transport" = String, Path, description = "tcp or udp."),
 ), responses((status = 200, description = "Its history.", body = EndpointHistory)))]
 pub(super) async fn endpoint(

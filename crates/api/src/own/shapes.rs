@@ -71,6 +71,7 @@ pub(super) struct Observation {
     /// The address.
     pub(super) ip: String,
     /// The port.
+    #[schema(maximum = 65535)]
     pub(super) port: u16,
     /// `tcp` or `udp`.
     #[schema(pattern = "^(tcp|udp)$")]
@@ -230,6 +231,7 @@ pub(super) struct Event {
     /// The address.
     pub(super) ip: String,
     /// The port.
+    #[schema(maximum = 65535)]
     pub(super) port: u16,
     /// `tcp` or `udp`.
     pub(super) transport: String,
