@@ -2,6 +2,7 @@
 
 mod alerts;
 mod complete;
+mod finding;
 mod findings;
 mod help;
 mod host;
@@ -9,6 +10,7 @@ mod keys;
 mod overview;
 mod products;
 mod reports;
+mod rules;
 mod runs;
 mod schedules;
 mod scope;
@@ -28,6 +30,8 @@ pub(crate) fn router() -> Router<Web> {
         .merge(host::router())
         .merge(products::router())
         .merge(findings::router())
+        .merge(finding::router())
+        .merge(rules::router())
         .merge(runs::router())
         .merge(schedules::router())
         .merge(scope::router())

@@ -173,11 +173,31 @@ impl Control {
         offset: u64,
     ) -> Result<(Vec<StoredFinding>, u64), ControlError> {
         let (condition, values) = query.as_sql();
-        let connection = self.lock();
-        let total: i64 = connection
+        let total: i64 = self
+            .lock()
             .prepare(&format!("SELECT count(*) FROM finding WHERE {condition}"))
             .and_then(|mut statement| statement.query_row(params_from_iter(&values), |row| row.get(0)))
             .map_err(|e| self.sql(e))?;
+        let found = self.findings_where(&condition, &values, limit, offset)?;
+        Ok((found, u64::try_from(total).unwrap_or_default()))
+    }
+
+    /// The finding of this number; none when there is no such one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn finding(&self, id: i64) -> Result<Option<StoredFinding>, ControlError> {
+        Ok(self.findings_where("id = ?", &[Box::new(id)], 1, 0)?.pop())
+    }
+
+    fn findings_where(
+        &self,
+        condition: &str,
+        values: &[Value],
+        limit: u64,
+        offset: u64,
+    ) -> Result<Vec<StoredFinding>, ControlError> {
+        let connection = self.lock();
         let mut statement = connection
             .prepare(&format!(
                 "SELECT id, input, first_seen, last_seen, mended, body FROM finding WHERE {condition}
@@ -185,7 +205,7 @@ impl Control {
             ))
             .map_err(|e| self.sql(e))?;
         let rows = statement
-            .query_map(params_from_iter(&values), |row| {
+            .query_map(params_from_iter(values), |row| {
                 Ok((
                     row.get::<_, i64>(0)?,
                     row.get::<_, String>(1)?,
@@ -209,7 +229,7 @@ impl Control {
                     .map_err(|error| damaged(&self.path, &id.to_string(), &error))?,
             });
         }
-        Ok((found, u64::try_from(total).unwrap_or_default()))
+        Ok(found)
     }
 
     /// Findings that match, counted by a facet, most first; severities worst first.

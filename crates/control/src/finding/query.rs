@@ -63,7 +63,7 @@ const FIELDS: [(&str, &str); 8] = [
 ];
 
 impl FindingQuery {
-    /// Reads a query: words and phrases, `field:value`, `field:a,b`, `severity:>=high`, `is:open|mended|exempt`, and a
+    /// Reads a query: words and phrases, `field:value`, `field:a,b`, `field:"one value"`, `severity:>=high`, `is:open|mended|exempt`, and a
     /// leading `-` or `!` for not. Without `is:` only what is open and not exempt matches. Empty matches all of that.
     ///
     /// # Errors
@@ -142,6 +142,8 @@ fn what(body: &str, at: usize) -> Result<What, BadFindingQuery> {
         return Ok(What::Word(phrase.trim_end_matches('"').to_lowercase()));
     }
     let Some((field, value)) = body.split_once(':') else { return Ok(What::Word(body.to_lowercase())) };
+    // Quoted, it is one value, also with commas in it, and also an empty one.
+    let is_quoted = value.starts_with('"');
     let value = value.trim_matches('"');
     if field == "severity" {
         let (operator, word) = [(">=", ">="), ("<=", "<="), (">", ">"), ("<", "<")]
@@ -172,7 +174,11 @@ fn what(body: &str, at: usize) -> Result<What, BadFindingQuery> {
         }
         return Ok(What::Word(body.to_lowercase()));
     };
-    let wanted: Vec<String> = value.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let wanted: Vec<String> = if is_quoted {
+        vec![value.to_owned()]
+    } else {
+        value.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    };
     if wanted.is_empty() {
         return bad(format!("`{field}:` is followed by a value"));
     }

@@ -71,6 +71,8 @@ fn what_is_seen_again_is_the_same_and_what_is_gone_is_mended() {
     assert_eq!((open.len(), total), (1, 1));
     assert_eq!((open[0].first_seen, open[0].last_seen, open[0].mended), (at(1), at(2), None));
     assert_eq!(open[0].finding, b);
+    assert_eq!(control.finding(open[0].id).unwrap().as_ref(), Some(&open[0]));
+    assert_eq!(control.finding(i64::MAX).unwrap(), None);
     assert_eq!(all("is:mended").1, 2);
     assert_eq!(
         control.store_audit("repo", &twice, at(3)).unwrap(),
@@ -106,6 +108,10 @@ fn queries_find_what_they_say() {
     check("\"app is privileged\"", &["POD-001"]);
     check("!privileged severity:>low", &["POD-005"]);
     check("rule:POD-00*", &["POD-001", "POD-005"]);
+    check("namespace:\"\"", &[]);
+    check("-namespace:\"\" severity:low", &["POD-018"]);
+    check("input:\"repo\" severity:low", &["POD-018"]);
+    check("input:\"repo,other\"", &[]);
     check("100%", &["POD-005"]);
     check("100_", &[]);
     check("is:exempt", &["POD-001"]);

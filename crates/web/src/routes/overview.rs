@@ -84,6 +84,7 @@ struct Page {
     countries: Vec<CountryRow>,
     changes: Vec<ChangeLine>,
     configuration: Vec<Bar>,
+    configuration_told: String,
     change_counts: Vec<(&'static str, String)>,
 }
 
@@ -105,6 +106,7 @@ async fn overview(State(web): State<Web>, visit: Visit) -> Result<Response, Faul
         .map(|event| change_line(event, visit.now))
         .collect();
     page.configuration = configuration(&findings);
+    page.configuration_told = counted(findings.iter().map(|(_, count)| count).sum(), "finding");
     page.change_counts = counts
         .into_iter()
         .filter_map(|(kind, count)| Some((kind.parse::<ChangeKind>().ok()?.title(), thousands(count))))
@@ -243,6 +245,7 @@ fn page(visit: &Visit, book: &Book, course: Option<&Course>) -> Page {
         changes: Vec::new(),
         change_counts: Vec::new(),
         configuration: Vec::new(),
+        configuration_told: String::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use nightlatch_asset::{
     Certificate, Cloud, Confidence, Evidence, Exposure, Favicon, Finding, Http, Network, Place, Proof,
     RequestClass, RunId, Severity, Text, Tls, Transport, Verdict,
 };
+use nightlatch_finding::audit::{AuditFinding, AuditReport, Fix, Location, Related, Subject};
 use nightlatch_untrusted::{hostile, is_dangerous};
 
 use super::*;
@@ -159,6 +160,76 @@ async fn stored_attacks_stay_text_on_every_page() {
         markup::check(&answer.body);
         let bad = answer.body.chars().find(|c| is_dangerous(*c) && !matches!(c, '\n' | '\t'));
         assert_eq!(bad, None, "{path}");
+    }
+}
+
+/// A finding of an audit with `text` in every place where something from outside can stand.
+fn poisoned_finding(text: &str, rule: &str) -> AuditFinding {
+    let t = || Text::from(text);
+    let location = Some(Location { file: t(), line: 1, column: 2, end_line: 1, end_column: 3 });
+    AuditFinding {
+        rule: rule.into(),
+        name: text.into(),
+        severity: Severity::High,
+        subject: Subject {
+            api_version: t(),
+            kind: t(),
+            namespace: Some(t()),
+            name: t(),
+            container: Some(t()),
+        },
+        location: location.clone(),
+        key_location: None,
+        pointer: t(),
+        message: t(),
+        related: vec![Related { message: t(), location }],
+        fix: Some(Fix { text: t(), edits: Vec::new() }),
+        fingerprint: text.into(),
+        suppressed: None,
+    }
+}
+
+#[tokio::test]
+async fn stored_findings_stay_text_on_every_page() {
+    let mut attacks: Vec<String> = hostile::CORPUS.iter().map(|attack| (*attack).to_owned()).collect();
+    attacks.push("x\" onmouseover=\"alert(1)\" y=\"".into());
+    attacks.push("W".repeat(5_000));
+    let house = house(&[]);
+    for attack in &attacks {
+        // One of a rule that there is, one of a rule that a later version may have.
+        let findings = vec![poisoned_finding(attack, "POD-001"), poisoned_finding(attack, attack)];
+        let report = AuditReport { findings, ..AuditReport::default() };
+        house.app.control().store_audit(attack, &report, Timestamp::now()).unwrap();
+    }
+    let report = AuditReport::default();
+    house.app.control().store_audit(&attacks[0], &report, Timestamp::now()).unwrap();
+    let mut paths: Vec<String> =
+        ["/", "/findings", "/findings?page=1", "/findings?q=is:mended", "/rules/POD-001"]
+            .map(str::to_owned)
+            .to_vec();
+    paths.extend((1..=attacks.len() * 2).map(|number| format!("/findings/{number}")));
+    for path in paths {
+        let answer = house.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        markup::check(&answer.body);
+        let bad = answer.body.chars().find(|c| is_dangerous(*c) && !matches!(c, '\n' | '\t'));
+        assert_eq!(bad, None, "{path}");
+    }
+    for attack in hostile::CORPUS {
+        let encoded: String = form_urlencoded::byte_serialize(attack.as_bytes()).collect();
+        let paths = [
+            format!("/findings?q={encoded}"),
+            format!("/findings?page={encoded}"),
+            format!("/findings/{}", crate::link::segment(attack)),
+            format!("/rules/{}", crate::link::segment(attack)),
+        ];
+        for path in paths {
+            let answer = house.get(&path).await;
+            assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            if answer.kind.starts_with("text/html") {
+                markup::check(&answer.body);
+            }
+        }
     }
 }
 

@@ -58,7 +58,7 @@ async fn an_empty_house_can_be_looked_at() {
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
         markup::check(&answer.body);
     }
-    assert!(house.get("/").await.body.contains("Nothing was seen yet"));
+    assert!(house.get("/").await.body.contains("No door was seen yet"));
 }
 
 #[tokio::test]
