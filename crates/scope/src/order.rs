@@ -49,6 +49,18 @@ impl Shuffled {
         Some(number)
     }
 
+    /// Where `number` stands: `at(position_of(number)) == number`; `None` from [`Shuffled::total`] on.
+    pub fn position_of(&self, number: u64) -> Option<u64> {
+        if number >= self.total {
+            return None;
+        }
+        let mut position = self.round_trip_back(number);
+        while position >= self.total {
+            position = self.round_trip_back(position);
+        }
+        Some(position)
+    }
+
     /// The numbers from `position` on.
     pub fn iter_from(&self, position: u64) -> impl Iterator<Item = u64> {
         (position..self.total).filter_map(|position| self.at(position))
@@ -61,6 +73,18 @@ impl Shuffled {
                 row = add_below(row, scaled(self.hash(round, column), self.rows), self.rows);
             } else {
                 column = add_below(column, scaled(self.hash(round, row), self.columns), self.columns);
+            }
+        }
+        row * self.columns + column
+    }
+
+    fn round_trip_back(&self, number: u64) -> u64 {
+        let (mut row, mut column) = (number / self.columns, number % self.columns);
+        for round in (0..ROUNDS).rev() {
+            if round % 2 == 0 {
+                row = subtract_below(row, scaled(self.hash(round, column), self.rows), self.rows);
+            } else {
+                column = subtract_below(column, scaled(self.hash(round, row), self.columns), self.columns);
             }
         }
         row * self.columns + column
@@ -114,6 +138,11 @@ fn add_below(a: u64, b: u64, bound: u64) -> u64 {
     if sum >= bound { sum - bound } else { sum }
 }
 
+/// `(a - b) mod bound` for `a, b < bound`.
+fn subtract_below(a: u64, b: u64, bound: u64) -> u64 {
+    if a >= b { a - b } else { a + bound - b }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +188,15 @@ mod tests {
         #[test]
         fn any_size_is_a_permutation(total in 0u64..20_000, key in any::<[u64; 2]>()) {
             prop_assert!(is_permutation(total, key));
+        }
+
+        #[test]
+        fn the_way_back_is_the_way(total in 1u64..=u64::MAX >> 8, key in any::<[u64; 2]>(), at in any::<u64>()) {
+            let order = Shuffled::new(total, key);
+            let at = at % total;
+            prop_assert_eq!(order.at(at).and_then(|number| order.position_of(number)), Some(at));
+            prop_assert_eq!(order.position_of(at).and_then(|position| order.at(position)), Some(at));
+            prop_assert_eq!(order.position_of(total), None);
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AddressRange, AddressSet, Family, HostName, PortSet, Target};
+use crate::{AddressRange, AddressSet, Family, HostName, PortSet, Target, address_range::number};
 
 /// Most addresses one IPv6 range may have: a /88. Larger ones cannot be walked in a lifetime.
 const V6_RANGE_BITS_MAX: u32 = 40;
@@ -210,6 +210,24 @@ impl TargetSet {
         Some(SocketAddr::new(ip, *ports.get(port as usize)?))
     }
 
+    /// The number of `socket`: `get(index_of(socket)) == socket`; `None` when it is not in the set.
+    pub fn index_of(&self, socket: SocketAddr) -> Option<u64> {
+        let (family, number) = number(socket.ip());
+        let ranges = self.grid.ranges().as_slice();
+        let at = ranges.partition_point(|range| (range.family(), range.first_number()) <= (family, number));
+        let found = at.checked_sub(1).and_then(|at| ranges.get(at).zip(self.before.get(at)));
+        if let Some((range, before)) = found.filter(|(range, _)| range.contains(socket.ip())) {
+            let ports = self.parts.ports.as_slice();
+            if let Ok(port) = ports.binary_search(&socket.port()) {
+                // No wider than `ENDPOINTS_BITS_MAX`: the set was built.
+                let offset = (number - range.first_number()) as u64;
+                return Some((before + offset) * ports.len() as u64 + port as u64);
+            }
+        }
+        let extra = self.extras.binary_search(&socket).ok()?;
+        Some(self.grid_endpoints + extra as u64)
+    }
+
     /// The name to ask `socket` as (`Host`, SNI), when it was named: the first name that led to it.
     pub fn asked_as(&self, socket: SocketAddr) -> Option<&HostName> {
         if self.asked_as.is_empty() {
@@ -352,6 +370,13 @@ mod tests {
                 Ok(set) => {
                     let got: Vec<_> = (0..set.len()).map(|index| set.get(index).unwrap()).collect();
                     prop_assert_eq!(got.len(), expected.len());
+                    for (index, socket) in got.iter().enumerate() {
+                        prop_assert_eq!(set.index_of(*socket), Some(index as u64));
+                    }
+                    for port in 0..6 {
+                        let socket = SocketAddr::new(ip(port as u8 * 50), port);
+                        prop_assert_eq!(set.index_of(socket).is_some(), expected.contains(&socket));
+                    }
                     prop_assert_eq!(got.into_iter().collect::<BTreeSet<_>>(), expected);
                 }
                 Err(error) => {
