@@ -148,6 +148,10 @@ impl<'a> Context<'a> {
     /// The subject of a finding about a command line.
     pub fn component_subject(&self, component: &Component<'a>) -> Subject<'a> {
         match &component.object {
+            // kubeadm's files have no names.
+            Some(object) if object.name.is_empty() => {
+                Subject { name: component.kind.as_str(), ..Subject::object(object) }
+            }
             Some(object) => Subject::object(object),
             None => Subject::other(
                 component.at.document().root(),
@@ -178,7 +182,10 @@ impl<'a> Context<'a> {
             unknown.insert(Text::from("not recognised"), nothing);
         }
         let judged: HashSet<(*const Document, nightlatch_manifest::NodeId)> =
-            self.workloads.iter().map(|workload| identity(&workload.object)).collect();
+            (self.workloads.iter().map(|workload| &workload.object))
+                .chain(self.components.iter().filter_map(|component| component.object.as_ref()))
+                .map(identity)
+                .collect();
         for object in &self.objects {
             if !is_own_group(object.group()) && !judged.contains(&identity(object)) {
                 *unknown.entry(Text::new(format!("{} {}", object.group(), object.kind))).or_default() += 1;

@@ -390,6 +390,63 @@ fn a_default_cluster_breaks_these_rules_and_no_others() {
     }
 }
 
+const KUBEADM: &str = "apiVersion: kubeadm.k8s.io/v1beta3
+kind: InitConfiguration
+localAPIEndpoint:
+  advertiseAddress: 10.0.0.10
+---
+apiVersion: kubeadm.k8s.io/v1beta3
+kind: ClusterConfiguration
+kubernetesVersion: v1.29.0
+apiServer:
+  extraArgs:
+    v: \"2\"
+controllerManager:
+  extraArgs:
+    v: \"2\"
+scheduler:
+  extraArgs:
+    v: \"2\"
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: systemd
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: ipvs
+";
+
+/// What kubeadm is told breaks the same rules as what it makes of it.
+#[test]
+fn the_configuration_of_kubeadm_is_judged_as_its_manifests() {
+    let manifests = verdicts(&report(&default_cluster()));
+    let configuration = verdicts(&report(&[("kubeadm.yaml", KUBEADM.to_owned())]));
+    let differing: Vec<_> = manifests
+        .iter()
+        // There are no files of the node and no flags of the kubelet in it.
+        .filter(|(rule, _)| !rule.starts_with("NOD") && *rule != "KUB-008")
+        .map(|(rule, verdict)| (rule, verdict, configuration.get(rule)))
+        .filter(|(_, one, other)| Some(*one) != *other)
+        .collect();
+    assert!(differing.is_empty(), "{differing:?}");
+}
+
+#[test]
+fn fixes_mend_the_configuration_of_kubeadm() {
+    let rules = ["API-003", "API-019", "API-021", "CTM-002", "SCH-001"];
+    let list = KUBEADM.replace("v1beta3", "v1beta4").replace("    v: \"2\"", "    - {name: v, value: \"2\"}");
+    for text in [KUBEADM.to_owned(), list] {
+        let mut files = vec![("kubeadm.yaml", text)];
+        let before = report(&files);
+        mend(&mut files, &before, &rules);
+        let after = verdicts(&report(&files));
+        for rule in rules {
+            assert_eq!(after.get(rule), Some(&Verdict::Pass), "{rule}\n{}", files[0].1);
+        }
+    }
+}
+
 /// Puts the edits of all findings of some rules into the files.
 fn mend(files: &mut [(&'static str, String)], report: &AuditReport, rules: &[&str]) {
     let mut edits: Vec<_> = report

@@ -225,7 +225,14 @@ fn is_skipped_folder(entry: &ignore::DirEntry) -> bool {
 fn is_configuration(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    ENDINGS.contains(&ending.as_str()) || NAMES.contains(&name.as_ref())
+    ENDINGS.contains(&ending.as_str()) || NAMES.contains(&name.as_ref()) || is_argument_file(path, &name)
+}
+
+/// True for what the snaps of MicroK8s and Canonical Kubernetes start a program with: `args/kube-scheduler`.
+fn is_argument_file(path: &Path, name: &str) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|folder| folder == "args")
+        && ["kube-controller-manager", "kube-scheduler", "kube-proxy", "containerd"].contains(&name)
 }
 
 /// A path as it is shown: without a leading `./`.

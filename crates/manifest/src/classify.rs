@@ -168,7 +168,7 @@ pub(crate) fn classify(root: Node<'_>, format: Format, name: &str) -> Option<Doc
         _ => {}
     }
     match root.kind() {
-        Kind::Mapping => mapping_kind(root, file_name(name)),
+        Kind::Mapping => mapping_kind(root, name),
         Kind::Sequence => sequence_kind(root),
         _ => None,
     }
@@ -205,7 +205,8 @@ fn sequence_kind(root: Node<'_>) -> Option<DocumentKind> {
     (has("GroupId") && has("IpPermissions")).then_some(DocumentKind::AwsSecurityGroups)
 }
 
-fn mapping_kind(root: Node<'_>, file: &str) -> Option<DocumentKind> {
+fn mapping_kind(root: Node<'_>, name: &str) -> Option<DocumentKind> {
+    let file = file_name(name);
     let has = |key: &str| root.get_raw(key).is_some();
     let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or("");
     if has("kind") && has("apiVersion") {
@@ -232,7 +233,7 @@ fn mapping_kind(root: Node<'_>, file: &str) -> Option<DocumentKind> {
     if ETCD_KEYS.iter().filter(|key| has(key)).count() >= 2 {
         return Some(DocumentKind::EtcdConfig);
     }
-    if is_k3s(root) {
+    if is_k3s_file(name) || is_k3s(root) {
         return Some(DocumentKind::K3sConfig);
     }
     let is_values = file.starts_with("values") && (file.ends_with(".yaml") || file.ends_with(".yml"));
@@ -330,9 +331,19 @@ fn docker_kind(root: Node<'_>, file: &str) -> Option<DocumentKind> {
     None
 }
 
+/// True for `/etc/rancher/k3s/config.yaml`, the same of RKE2, and the files of `config.yaml.d` beside it.
+fn is_k3s_file(name: &str) -> bool {
+    ["rancher/k3s/config.yaml", "rancher/rke2/config.yaml"].iter().any(|path| {
+        name.split_once(path).is_some_and(|(before, rest)| {
+            (before.is_empty() || before.ends_with('/'))
+                && (rest.is_empty() || (rest.starts_with(".d/") && rest.ends_with(".yaml")))
+        })
+    })
+}
+
 /// `kube-apiserver-arg` and its kin, or the keys that every such file has.
 fn is_k3s(root: Node<'_>) -> bool {
-    root.entries().any(|(key, _)| crate::component::k3s_argument(key.text()).is_some())
+    root.entries().any(|(key, _)| crate::component::k3s_argument(key.text().trim_end_matches('+')).is_some())
         || (root.get("token").is_some() && root.get("server").is_some() && root.get("services").is_none())
         || root.get("write-kubeconfig-mode").is_some()
 }

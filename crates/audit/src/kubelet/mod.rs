@@ -124,7 +124,23 @@ pub(crate) struct Kubelet<'c, 'a> {
     pub base: Base<'a>,
     /// True when a folder of drop-ins is named of which nothing is in the input.
     pub has_unseen_drop_ins: bool,
+    /// True when the file is one that kubeadm reads and completes before it gives it to the kubelet.
+    pub is_completed_by_kubeadm: bool,
 }
+
+/// What kubeadm puts into a KubeletConfiguration that leaves it open: path and value.
+///
+/// Source: Kubernetes, `cmd/kubeadm/app/componentconfigs/kubelet.go`.
+const KUBEADM_VALUES: [(&str, &str); 8] = [
+    ("staticPodPath", "/etc/kubernetes/manifests"),
+    ("authentication.x509.clientCAFile", "/etc/kubernetes/pki/ca.crt"),
+    ("authentication.anonymous.enabled", "false"),
+    ("authentication.webhook.enabled", "true"),
+    ("authorization.mode", "Webhook"),
+    ("rotateCertificates", "true"),
+    ("healthzBindAddress", "127.0.0.1"),
+    ("healthzPort", "10248"),
+];
 
 /// The value of a field that a kubelet works with.
 #[derive(Clone, Debug)]
@@ -214,12 +230,21 @@ impl<'c, 'a> Kubelet<'c, 'a> {
                     if matches!(self.base, Base::File(_)) { By::File(layer) } else { By::Effective(layer) };
                 match raw_at(layer.root, field.path).filter(|node| !is_default(*node)) {
                     Some(node) => set(node, by),
-                    None => Value::Default,
+                    None => self.completed(field, layer.root, by),
                 }
             }
             Base::Unseen(why) => Value::Unknown(why),
             Base::Flags => Value::LegacyDefault,
             Base::Unstated => Value::Unstated,
+        }
+    }
+
+    /// The value of a field that the file leaves open.
+    fn completed(&self, field: Field, root: Node<'a>, by: By<'a>) -> Value<'a> {
+        let value = KUBEADM_VALUES.iter().find(|(path, _)| *path == field.path);
+        match value.filter(|_| self.is_completed_by_kubeadm) {
+            Some((_, text)) => Value::Set(Set { text: Cow::Borrowed(*text), node: root, by }),
+            None => Value::Default,
         }
     }
 

@@ -37,11 +37,22 @@ pub(crate) fn kubelets<'c, 'a>(context: &'c Context<'a>) -> Vec<Kubelet<'c, 'a>>
         unattended(Base::File(layer), Vec::new())
     }));
     found.extend(answers(context).map(|layer| unattended(Base::Effective(layer), Vec::new())));
+    let by_kubeadm: HashSet<u32> = context
+        .objects
+        .iter()
+        .filter(|object| object.group() == "kubeadm.k8s.io")
+        .map(|object| object.document().source.0)
+        .collect();
+    for kubelet in &mut found {
+        if let Base::File(layer) = kubelet.base {
+            kubelet.is_completed_by_kubeadm = by_kubeadm.contains(&layer.root.document().source.0);
+        }
+    }
     found
 }
 
 fn unattended<'c, 'a>(base: Base<'a>, drop_ins: Vec<Layer<'a>>) -> Kubelet<'c, 'a> {
-    Kubelet { program: None, drop_ins, base, has_unseen_drop_ins: false }
+    Kubelet { program: None, drop_ins, base, has_unseen_drop_ins: false, is_completed_by_kubeadm: false }
 }
 
 fn of_program<'c, 'a>(
@@ -82,7 +93,7 @@ fn of_program<'c, 'a>(
         drop_ins.extend(objects.iter().map(|(_, object)| layer(object)));
         has_unseen_drop_ins = drop_ins.is_empty() && !context.is_full();
     }
-    Kubelet { program: Some(program), drop_ins, base, has_unseen_drop_ins }
+    Kubelet { program: Some(program), drop_ins, base, has_unseen_drop_ins, is_completed_by_kubeadm: false }
 }
 
 fn layer<'a>(object: &Object<'a>) -> Layer<'a> {

@@ -6,7 +6,7 @@ pub(crate) mod releases;
 pub(crate) mod tls;
 pub(crate) mod values;
 
-use nightlatch_manifest::{Component, Distribution, Format, Node, Object};
+use nightlatch_manifest::{Component, Distribution, Format, Kind, Node, Object};
 
 use crate::{Change, Context, Found, KubernetesVersion, Subject};
 
@@ -98,9 +98,15 @@ impl<'c, 'a> Program<'c, 'a> {
         own.and_then(KubernetesVersion::parse).or(self.context.settings.kubernetes)
     }
 
-    /// The image that tells the version.
+    /// The image that tells the version, or the version in a configuration of kubeadm.
     pub(crate) fn image(&self) -> Option<Node<'a>> {
-        self.component.container?.node.get("image")
+        match (self.component.container, &self.component.object) {
+            (Some(container), _) => container.node.get("image"),
+            (None, Some(object)) => {
+                object.root.get("kubernetesVersion").or_else(|| object.root.at("spec.version"))
+            }
+            (None, None) => None,
+        }
     }
 
     /// The value of a flag.
@@ -154,6 +160,12 @@ impl<'c, 'a> Program<'c, 'a> {
     /// A finding at a flag that must go.
     pub(crate) fn removing(&self, setting: &Setting<'a>, message: impl Into<String>) -> Found<'a> {
         let found = self.found(setting, message);
+        if self.component.is_of_kubeadm_file() {
+            return match kubeadm_entry(setting.node) {
+                Some(entry) => found.change(Change::Remove(entry)),
+                None => found,
+            };
+        }
         if argument_name(setting.node).is_some() { found.change(Change::Remove(setting.node)) } else { found }
     }
 
@@ -184,6 +196,9 @@ pub(crate) fn change_of_flag<'a>(
     flag: &str,
     value: &str,
 ) -> Option<Change<'a>> {
+    if component.is_of_kubeadm_file() {
+        return change_of_kubeadm(component, now, flag, value);
+    }
     match now {
         Some(node) => {
             let text = format!("{}{flag}={value}", argument_name(node)?);
@@ -202,12 +217,43 @@ pub(crate) fn change_of_flag<'a>(
     }
 }
 
+/// The same in a configuration of kubeadm, whose values are texts; nothing where it has no `extraArgs` yet.
+fn change_of_kubeadm<'a>(
+    component: &Component<'a>,
+    now: Option<Node<'a>>,
+    flag: &str,
+    value: &str,
+) -> Option<Change<'a>> {
+    let arguments = component.arguments?;
+    let text = format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+    if let Some(node) = now.filter(|node| kubeadm_entry(*node).is_some()) {
+        return Some(Change::Set(node, text));
+    }
+    match arguments.kind() {
+        Kind::Mapping if flag.contains('.') => None,
+        Kind::Mapping => Some(Change::SetPath(arguments, flag.to_owned(), text)),
+        Kind::Sequence => Some(Change::Append(arguments, format!("{{name: {flag}, value: {text}}}"))),
+        _ => None,
+    }
+}
+
+/// What stands for one flag in `extraArgs`, by its value: the value of a mapping, or the item of the list. Nothing for what
+/// kubeadm sets itself.
+fn kubeadm_entry(value: Node<'_>) -> Option<Node<'_>> {
+    let parent = value.parent()?;
+    let is_scalar = !matches!(value.kind(), Kind::Mapping | Kind::Sequence);
+    match parent.parent()?.kind() {
+        _ if !is_scalar => None,
+        Kind::Sequence if parent.get("name").is_some() => Some(parent),
+        _ => Some(value),
+    }
+}
+
 /// The dashes in front of an argument that is a flag with its value; nothing for a flag whose value is the next argument,
 /// and for a whole line.
 fn argument_name(node: Node<'_>) -> Option<&'static str> {
     let text = node.text();
-    let is_list_item =
-        node.parent().is_some_and(|parent| parent.kind() == nightlatch_manifest::Kind::Sequence);
+    let is_list_item = node.parent().is_some_and(|parent| parent.kind() == Kind::Sequence);
     let format = node.document().format;
     if !is_list_item || !matches!(format, Format::Yaml | Format::Json) {
         return None;

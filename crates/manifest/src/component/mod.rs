@@ -6,6 +6,7 @@ mod environment;
 mod etcd_file;
 mod image;
 mod k3s;
+mod kubeadm;
 mod process;
 mod unit;
 
@@ -142,6 +143,12 @@ pub struct Component<'a> {
 }
 
 impl<'a> Component<'a> {
+    /// True when it is told by a configuration of kubeadm: flags without dashes in a mapping, or in a list of `name` and
+    /// `value`; those that kubeadm gives itself stand at the component.
+    pub fn is_of_kubeadm_file(&self) -> bool {
+        self.distribution == Distribution::Kubeadm && self.container.is_none() && self.object.is_some()
+    }
+
     /// The document it stands in.
     pub fn document(&self) -> &'a Document {
         self.at.document()
@@ -169,6 +176,7 @@ pub fn components<'a>(corpus: &'a Corpus, objects: &[Object<'a>]) -> Vec<Compone
     found.extend(unit::components(corpus));
     found.extend(process::components(corpus));
     found.extend(k3s::components(corpus));
+    found.extend(kubeadm::components(objects));
     etcd_file::apply(corpus, &mut found);
     found.sort_by_key(|component| {
         (component.document().source, component.document().index, component.at.span())

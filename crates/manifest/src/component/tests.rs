@@ -109,6 +109,80 @@ fn other_sources_are_read() {
 }
 
 #[test]
+fn argument_files_are_named_after_their_program() {
+    let flags = "# note\n--anonymous-auth=false\n--v 2\n--cert-dir=${SNAP_DATA}/certs\n";
+    assert_eq!(
+        show(&[("var/snap/microk8s/current/args/kubelet", flags)]),
+        ["kubelet anonymous-auth=false v=2 cert-dir=${SNAP_DATA}/certs"]
+    );
+    assert_eq!(show(&[("var/snap/k8s/common/args/kube-apiserver", "--v=\"2\"\n")]), ["kube-apiserver v=2"]);
+    assert_eq!(show(&[("args/cluster-agent", "--bind=1\n")]), [""; 0]);
+    assert_eq!(show(&[("kubelet", "--v=2\n")]), [""; 0]);
+}
+
+#[test]
+fn drop_ins_of_k3s_are_read() {
+    let check = |name, text, expected: &[&str]| assert_eq!(show(&[(name, text)]), expected, "{name}");
+    let added = "kube-apiserver-arg+:\n- anonymous-auth=false\n";
+    check("n/etc/rancher/rke2/config.yaml.d/50-x.yaml", added, &["kube-apiserver anonymous-auth=false ..."]);
+    check("x.yaml", added, &["kube-apiserver anonymous-auth=false ..."]);
+    check("x.yaml", "etcd-arg: quota=1\n", &["etcd quota=1 ..."]);
+}
+
+const KUBEADM: &str =
+    "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nkubernetesVersion: v1.30.1\n";
+
+#[test]
+fn kubeadm_gives_flags_of_its_own() {
+    let find = |text: &str, start: &str| -> String {
+        let found = show(&[("kubeadm.yaml", text)]);
+        found.into_iter().find(|line| line.starts_with(start)).unwrap_or_default()
+    };
+    let plain = find(KUBEADM, "kube-apiserver ");
+    for part in [
+        "authorization-mode=Node,RBAC ",
+        "client-ca-file=/etc/kubernetes/pki/ca.crt ",
+        "etcd-servers=https://127.0.0.1:2379",
+    ] {
+        assert!(plain.contains(part), "{plain}");
+    }
+    assert!(!plain.contains("...") && !plain.contains("insecure-port"), "{plain}");
+    let map = format!("{KUBEADM}apiServer:\n  extraArgs: {{client-ca-file: /x, profiling: 'false'}}\n");
+    let server = find(&map, "kube-apiserver ");
+    assert!(
+        server.contains("client-ca-file=/x profiling=false") && !server.contains("pki/ca.crt"),
+        "{server}"
+    );
+    let list = format!("{KUBEADM}scheduler:\n  extraArgs:\n  - {{name: bind-address, value: 0.0.0.0}}\n");
+    let scheduler = find(&list, "kube-scheduler ");
+    assert!(scheduler.ends_with("bind-address=0.0.0.0") && !scheduler.contains("127.0.0.1"), "{scheduler}");
+    let config = format!("{KUBEADM}apiServer:\n  extraArgs: {{authorization-config: /x}}\n");
+    assert!(!find(&config, "kube-apiserver ").contains("authorization-mode"));
+    let external =
+        format!("{KUBEADM}etcd: {{external: {{endpoints: ['http://192.0.2.1:2379'], caFile: /ca}}}}\n");
+    assert!(find(&external, "kube-apiserver ").contains("etcd-cafile=/ca"));
+    assert_eq!(find(&external, "etcd "), "");
+    let init = format!(
+        "{KUBEADM}---\napiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nlocalAPIEndpoint: {{advertiseAddress: '2001:db8::1'}}\nnodeRegistration:\n  kubeletExtraArgs: {{read-only-port: '10255'}}\n"
+    );
+    assert!(find(&init, "etcd ").contains("advertise-client-urls=https://[2001:db8::1]:2379"));
+    assert_eq!(
+        find(&init, "kubelet "),
+        "kubelet config=/var/lib/kubelet/config.yaml read-only-port=10255 ..."
+    );
+    let old = KUBEADM.replace("v1.30.1", "v1.19.4");
+    assert!(find(&old, "kube-apiserver ").contains("insecure-port=0"));
+}
+
+#[test]
+fn cluster_api_wraps_kubeadm() {
+    let text = "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: a}\nspec:\n  version: v1.30.1\n  kubeadmConfigSpec:\n    clusterConfiguration: {}\n    joinConfiguration:\n      nodeRegistration:\n        kubeletExtraArgs: [{name: v, value: '2'}]\n";
+    let found = show(&[("a.yaml", text)]);
+    let names: Vec<&str> = found.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "kubelet"]);
+}
+
+#[test]
 fn versions_and_makers_come_from_images() {
     let check = |image: &str, version: Option<&str>, distribution| {
         assert_eq!(image::version(image).as_deref(), version, "{image}");

@@ -12,6 +12,8 @@ pub(super) enum Shape {
     Files,
     /// A list of command lines.
     Processes,
+    /// The arguments of one program, named after it.
+    Arguments,
     Binary,
 }
 
@@ -83,6 +85,9 @@ pub(super) fn detect(name: &str, text: &str) -> Shape {
         .filter(|line| !line.is_empty() && !is_comment(line))
         .take(LINES_MAX)
         .collect();
+    if has_arguments_name(name) && lines.iter().all(|line| line.starts_with("--")) {
+        return Shape::Arguments;
+    }
     let Some(&first) = lines.first() else { return Shape::Yaml };
     if let Some(shape) = by_first_line(name, first, &lines) {
         return shape;
@@ -100,6 +105,14 @@ pub(super) fn detect(name: &str, text: &str) -> Shape {
         return Shape::Processes;
     }
     assignments(name, &lines).unwrap_or(Shape::Yaml)
+}
+
+/// True for a file of a folder `args` that is named after a program: what the snaps of MicroK8s and Canonical Kubernetes
+/// start it with, such as `/var/snap/microk8s/current/args/kubelet`.
+fn has_arguments_name(name: &str) -> bool {
+    let mut parts = name.rsplit(['/', '\\']);
+    let (file, folder) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+    folder == "args" && crate::component::is_component_name(file)
 }
 
 fn is_comment(line: &str) -> bool {
@@ -215,5 +228,10 @@ mod tests {
         check("empty", "", Shape::Yaml);
         check("list.yaml", "- a\n- b", Shape::Yaml);
         check("a.yml", "a=b", Shape::Yaml);
+        check("var/snap/microk8s/current/args/kubelet", "# c\n--v=2\n\n--x", Shape::Arguments);
+        check("args/etcd", "", Shape::Arguments);
+        check("args/other", "--v=2", Shape::Yaml);
+        check("kubelet", "--v=2", Shape::Yaml);
+        check("args/kubelet", "kind: Pod", Shape::Yaml);
     }
 }

@@ -137,7 +137,13 @@ impl Out<'_> {
             Shape::Env => env::read(self, start),
             Shape::Files => lines::files(self, start),
             Shape::Processes => lines::processes(self, start),
+            Shape::Arguments => lines::arguments(self, start),
         }
+    }
+
+    /// The last part of the input's name.
+    fn file_name(&self) -> String {
+        self.name.raw().rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
     }
 
     /// How much there is, for [`Out::back_to`].
