@@ -225,7 +225,16 @@ fn is_skipped_folder(entry: &ignore::DirEntry) -> bool {
 fn is_configuration(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    ENDINGS.contains(&ending.as_str()) || NAMES.contains(&name.as_ref()) || is_argument_file(path, &name)
+    ENDINGS.contains(&ending.as_str())
+        || NAMES.contains(&name.as_ref())
+        || is_argument_file(path, &name)
+        || is_authority_file(&name, &ending)
+}
+
+/// True for a certificate file whose name says that it is an authority's: `ca.crt`, `etcd-ca.pem`, `client-ca.crt`.
+fn is_authority_file(name: &str, ending: &str) -> bool {
+    matches!(ending, "crt" | "pem" | "cert" | "cer")
+        && name.split(['-', '_', '.']).any(|part| part.eq_ignore_ascii_case("ca"))
 }
 
 /// True for what the snaps of MicroK8s and Canonical Kubernetes start a program with: `args/kube-scheduler`.

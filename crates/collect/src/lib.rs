@@ -6,6 +6,7 @@
 mod bounded;
 mod cluster;
 mod files;
+mod program;
 mod render;
 
 pub use bounded::{ReadError, read_bounded};

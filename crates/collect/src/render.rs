@@ -1,17 +1,15 @@
 //! Charts and kustomizations, rendered by the programs the user has.
 
 use std::{
-    io::Read,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
 use nightlatch_manifest::Input;
 use nightlatch_untrusted::Text;
 
-use crate::bounded::read_stream;
+use crate::program::{self, Stopped};
 
 /// How to render.
 #[derive(Clone, Debug)]
@@ -143,63 +141,22 @@ fn kustomize(folder: &Path, renderers: &Renderers) -> Result<Vec<u8>, RenderErro
     }
 }
 
-/// Runs a program with bounded time and output, and nothing on its standard input.
-fn run(mut command: Command, what: &'static str, renderers: &Renderers) -> Result<Vec<u8>, RenderError> {
+/// Runs a program, and says in words of rendering what went wrong.
+fn run(command: Command, what: &'static str, renderers: &Renderers) -> Result<Vec<u8>, RenderError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => RenderError::Missing { program: program.clone(), what },
-        _ => RenderError::Failed { program: program.clone(), message: error.to_string() },
-    })?;
-    let (Some(output), Some(complaints)) = (child.stdout.take(), child.stderr.take()) else {
-        stop(&mut child);
-        return Err(RenderError::Failed { program, message: "it has no output".into() });
-    };
-    let limit = renderers.bytes_max;
-    let reading = thread::spawn(move || read_stream(output, limit));
-    let complaining = thread::spawn(move || last_words(complaints));
-    let until = Instant::now() + renderers.time_max;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
-            Ok(None) => {
-                stop(&mut child);
-                return Err(RenderError::TooSlow { program, limit: renderers.time_max });
+    let ended =
+        program::run(command, renderers.time_max, renderers.bytes_max).map_err(|stopped| match stopped {
+            Stopped::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                RenderError::Missing { program: program.clone(), what }
             }
-            Err(error) => {
-                stop(&mut child);
-                return Err(RenderError::Failed { program, message: error.to_string() });
+            Stopped::Io(error) => {
+                RenderError::Failed { program: program.clone(), message: error.to_string() }
             }
-        }
-    };
-    let bytes = reading.join().unwrap_or_else(|_| Ok(Vec::new()));
-    let message = complaining.join().unwrap_or_default();
-    match bytes {
-        Err(crate::ReadError::TooLong { limit }) => Err(RenderError::TooLong { program, limit }),
-        Err(error) => Err(RenderError::Failed { program, message: error.to_string() }),
-        Ok(_) if !status.success() => Err(RenderError::Failed { program, message }),
-        Ok(bytes) => Ok(bytes),
+            Stopped::TooSlow => RenderError::TooSlow { program: program.clone(), limit: renderers.time_max },
+            Stopped::TooLong => RenderError::TooLong { program: program.clone(), limit: renderers.bytes_max },
+        })?;
+    if ended.status.success() {
+        return Ok(ended.output);
     }
-}
-
-fn stop(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-/// The end of what a program complained: it is read whole, so that the program does not wait, and the last part kept.
-fn last_words(mut stream: impl Read) -> String {
-    let mut kept: Vec<u8> = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut buffer) {
-        kept.extend_from_slice(&buffer[..count]);
-        if kept.len() > 16_000 {
-            kept.drain(..kept.len() - 8_000);
-        }
-    }
-    let text = String::from_utf8_lossy(&kept);
-    let text = text.trim();
-    let skipped = text.chars().count().saturating_sub(2_000);
-    text.chars().skip(skipped).collect()
+    Err(RenderError::Failed { program, message: program::failure(&ended) })
 }

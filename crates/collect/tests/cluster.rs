@@ -217,3 +217,50 @@ fn who_is_not_known_is_told_so() {
     assert!(matches!(error, ClusterError::Unreachable(_)), "{error}");
     assert!(!error.to_string().contains("not-a-secret"));
 }
+
+/// A kubeconfig whose user is got by a program, which leaves a mark where it ran.
+fn with_program(port: u16, folder: &std::path::Path, user: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let script = folder.join("login");
+    let credential =
+        r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}"#;
+    fs::write(&script, format!("#!/bin/sh\ntouch '{}'\necho '{credential}'\n", folder.join("ran").display()))
+        .unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.join("config");
+    let user = user.replace("SCRIPT", &script.display().to_string());
+    fs::write(
+        &path,
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: lab\n  cluster: {{server: 'http://127.0.0.1:{port}'}}\n\
+             contexts:\n- name: lab\n  context: {{cluster: lab, user: me}}\nusers:\n- name: me\n  user: {user}\n"
+        ),
+    )
+    .unwrap();
+    path
+}
+
+#[test]
+fn programs_of_a_kubeconfig_run_only_when_allowed() {
+    let exec =
+        "{exec: {apiVersion: client.authentication.k8s.io/v1, command: SCRIPT, interactiveMode: Never}}";
+    let provider =
+        "{auth-provider: {name: gcp, config: {cmd-path: SCRIPT, cmd-args: x, token-key: '{.status.token}'}}}";
+    for user in [exec, provider] {
+        let (port, asked) = serve(|_, _| json("200 OK", r#"{"metadata":{},"items":[]}"#));
+        let folder = tempfile::tempdir().unwrap();
+        let path = with_program(port, folder.path(), user);
+        let error = read(port, |options| options.kubeconfig = Some(path.clone())).unwrap_err();
+        assert!(matches!(&error, ClusterError::Program { user, .. } if user == "me"), "{error}");
+        assert!(error.to_string().contains("login"), "{error}");
+        assert!(!folder.path().join("ran").exists(), "it ran: {user}");
+        assert!(asked.lock().unwrap().is_empty(), "nothing is asked either");
+        let allowed = read(port, |options| {
+            options.kubeconfig = Some(path);
+            options.allow_exec = true;
+        });
+        allowed.unwrap();
+        assert!(folder.path().join("ran").exists(), "it did not run: {user}");
+        assert!(asked.lock().unwrap().iter().any(|head| head.contains("Bearer t")));
+    }
+}

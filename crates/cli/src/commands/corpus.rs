@@ -27,6 +27,9 @@ pub(crate) struct CorpusArgs {
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Cluster")]
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// Let the file of --kubeconfig run the programs that it names for credentials
+    #[arg(long, requires = "kubeconfig", help_heading = "Cluster")]
+    pub(crate) allow_kubeconfig_exec: bool,
     /// Render charts with helm and kustomizations with kustomize or kubectl, and read what they give
     #[arg(long, help_heading = "Input")]
     pub(crate) render: bool,
@@ -137,6 +140,7 @@ impl CorpusArgs {
         let options = ClusterOptions {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
+            allow_exec: self.allow_kubeconfig_exec,
             namespace: self.namespace.clone(),
             ..ClusterOptions::default()
         };
@@ -144,6 +148,9 @@ impl CorpusArgs {
         let cluster = runtime.block_on(read_cluster(&options)).map_err(|error| {
             let failure = Failure::world(&error);
             match error {
+                ClusterError::Program { .. } => {
+                    failure.hint("--allow-kubeconfig-exec lets it, if you know where the file comes from")
+                }
                 ClusterError::Config(_) => failure.hint("--kubeconfig names the file, --context what in it"),
                 ClusterError::Refused(_) => failure.hint("log in anew, or use a context that may read"),
                 _ => failure.hint("`kubectl cluster-info` shows where it should be"),

@@ -10,10 +10,10 @@ use std::{path::PathBuf, time::Duration};
 
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
 use nightlatch_manifest::{Diagnostic, DiagnosticKind, Input};
-use nightlatch_untrusted::Text;
+use nightlatch_untrusted::{Text, terminal};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -29,6 +29,9 @@ pub struct ClusterOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; nothing means the current one.
     pub context: Option<String>,
+    /// Whether the file of `kubeconfig` may name programs that are run for credentials (`exec`, `auth-provider` with
+    /// `cmd-path`). What nobody named, the user's own files, may: kubectl runs them every day.
+    pub allow_exec: bool,
     /// Only this namespace, and nothing that has none.
     pub namespace: Option<String>,
     /// Longest time for one request.
@@ -50,6 +53,7 @@ impl Default for ClusterOptions {
         Self {
             kubeconfig: None,
             context: None,
+            allow_exec: false,
             namespace: None,
             request_max: Duration::from_secs(30),
             time_max: Duration::from_secs(600),
@@ -81,6 +85,16 @@ pub enum ClusterError {
     /// The kubeconfig cannot be used.
     #[error("the kubeconfig cannot be used: {0}")]
     Config(String),
+    /// It names a program to run, and nobody allowed that.
+    #[error("the kubeconfig `{}` wants to run `{}` for user `{}`", path.display(), terminal(program), terminal(user))]
+    Program {
+        /// The kubeconfig.
+        path: PathBuf,
+        /// The program.
+        program: String,
+        /// The user of the kubeconfig that it is for.
+        user: String,
+    },
     /// The server does not answer.
     #[error("the API server does not answer: {0}")]
     Unreachable(String),
@@ -127,7 +141,13 @@ async fn connect(options: &ClusterOptions) -> Result<(Client, String), ClusterEr
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(|error| refused(&error))?;
             let name = options.context.clone().or_else(|| file.current_context.clone()).unwrap_or_default();
-            (Config::from_custom_kubeconfig(file, &chosen).await.map_err(|error| refused(&error))?, name)
+            let user = user_of(&file, &name);
+            let config =
+                Config::from_custom_kubeconfig(file, &chosen).await.map_err(|error| refused(&error))?;
+            match program_of(&config.auth_info).filter(|_| !options.allow_exec) {
+                Some(program) => return Err(ClusterError::Program { path: path.clone(), program, user }),
+                None => (config, name),
+            }
         }
         None => match Kubeconfig::read() {
             Ok(file) => {
@@ -147,6 +167,20 @@ async fn connect(options: &ClusterOptions) -> Result<(Client, String), ClusterEr
     config.write_timeout = Some(options.request_max);
     let client = Client::try_from(config).map_err(|error| refused(&error))?;
     Ok((client, name))
+}
+
+/// The name of the user of a context.
+fn user_of(file: &Kubeconfig, context: &str) -> String {
+    let named = file.contexts.iter().find(|one| one.name == context);
+    named.and_then(|one| one.context.as_ref()?.user.clone()).unwrap_or_default()
+}
+
+/// The program that is run to get the credentials, if one is.
+///
+/// Source: client-go credential plug-ins (`exec`), and the `cmd-path` of the former provider plug-ins.
+fn program_of(user: &AuthInfo) -> Option<String> {
+    let plugin = user.exec.as_ref().map(|exec| exec.command.clone().unwrap_or_default());
+    plugin.or_else(|| user.auth_provider.as_ref()?.config.get("cmd-path").cloned())
 }
 
 /// An error with its causes, in one line, each cause that says something new once.
