@@ -9,6 +9,8 @@
 mod attacks;
 #[path = "browser/desk.rs"]
 mod desk;
+#[path = "browser/findings.rs"]
+mod findings;
 #[path = "browser/hands.rs"]
 mod hands;
 #[path = "browser/looks.rs"]

@@ -63,8 +63,17 @@ impl Drop for Driver {
 
 /// Runs `work` at a desk, and closes the browser afterwards.
 pub(crate) fn at_desk(observations: &[Observation], work: impl AsyncFnOnce(&Desk)) {
+    at_prepared_desk(observations, |_| (), work);
+}
+
+/// As [`at_desk`], with a data directory that somebody has worked in before.
+pub(crate) fn at_prepared_desk(
+    observations: &[Observation],
+    prepare: impl FnOnce(&Estate),
+    work: impl AsyncFnOnce(&Desk),
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let desk = runtime.block_on(Desk::open(observations));
+    let desk = runtime.block_on(Desk::open(observations, prepare));
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(work(&desk))));
     // Also when the test failed: a browser that nobody closes lives on.
     let closed = runtime.block_on(desk.client.clone().close());
@@ -75,9 +84,12 @@ pub(crate) fn at_desk(observations: &[Observation], work: impl AsyncFnOnce(&Desk
 }
 
 impl Desk {
-    async fn open(observations: &[Observation]) -> Self {
+    async fn open(observations: &[Observation], prepare: impl FnOnce(&Estate)) -> Self {
         let estate = Estate::new();
-        store(&estate, observations);
+        if !observations.is_empty() {
+            store(&estate, observations);
+        }
+        prepare(&estate);
         let console = estate.serve();
         let (driver, port) = start_driver(&estate);
         let arguments = [

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::desk::{DARK, LIGHT, NARROW, NARROW_DARK, Screen, at_desk};
-use super::seen;
+use super::desk::{DARK, Desk, LIGHT, NARROW, NARROW_DARK, Screen, at_desk, at_prepared_desk};
+use super::{findings, seen};
 
 /// Every page.
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 27] = [
     "/",
     "/search",
     "/search?q=exposure:%3E%3Dreadable",
@@ -16,6 +16,11 @@ const PAGES: [&str; 22] = [
     "/host/192.0.2.5",
     "/host/192.0.2.250",
     "/products",
+    "/findings",
+    "/findings?q=severity:critical+kind:Deployment",
+    "/findings?q=is:mended",
+    "/findings/1",
+    "/rules/POD-001",
     "/runs",
     "/schedules",
     "/schedules/edit",
@@ -108,8 +113,17 @@ fn list(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// What is wrong with how a page of ours looks on a screen.
+pub(crate) async fn faults(desk: &Desk, screen: Screen) -> Vec<String> {
+    desk.look_at(screen).await;
+    let mut found = list(&desk.ask(CONTRAST).await["bad"]);
+    found.extend(list(&desk.ask(NAMES).await));
+    found.extend(list(&desk.ask(WIDER).await));
+    found
+}
+
 fn every_page_in(screens: &'static [Screen]) {
-    at_desk(&seen::town(), async |desk| {
+    at_prepared_desk(&seen::town(), findings::audited, async |desk| {
         let mut wrong = Vec::new();
         desk.goto("/login").await;
         for screen in screens {
@@ -166,7 +180,7 @@ const LINKS: &str = r#"
 const bad = [];
 for (const one of document.querySelectorAll("a[href]")) {
   const url = new URL(one instanceof SVGElement ? one.href.baseVal : one.href, location);
-  const path = url.pathname.replace(/\/(host|runs)\/.*/, "/$1/");
+  const path = url.pathname.replace(/\/(host|runs|findings|rules)\/.*/, "/$1/");
   if (url.origin !== location.origin || url.pathname + url.search === location.pathname + location.search) continue;
   const known = JSON.parse(sessionStorage.getItem(path) ?? "[]");
   if (known.length >= 3 || known.includes(url.search)) continue;
@@ -183,7 +197,7 @@ return bad;
 
 #[test]
 fn every_link_leads_somewhere() {
-    at_desk(&seen::town(), async |desk| {
+    at_prepared_desk(&seen::town(), findings::audited, async |desk| {
         desk.log_in().await;
         let mut wrong = Vec::new();
         for path in PAGES {
