@@ -1,4 +1,4 @@
-//! systemd units, environment files, TOML and the output of programs: any text is read or refused with a place inside it,
+//! systemd units, environment files, TOML, files of arguments, certificates and the output of programs: any text is read or refused with a place inside it,
 //! and the components in it are found without harm.
 #![no_main]
 
@@ -6,7 +6,16 @@ use libfuzzer_sys::fuzz_target;
 use nightlatch_manifest::{Corpus, Input, components, node_files};
 
 fuzz_target!(|bytes: &[u8]| {
-    let names = ["kubelet.service", "kubelet.service.d/a.conf", "a.env", "config.toml", "ps.txt", "stat.txt"];
+    let names = [
+        "kubelet.service",
+        "kubelet.service.d/a.conf",
+        "a.env",
+        "config.toml",
+        "ps.txt",
+        "stat.txt",
+        "args/kubelet",
+        "ca.crt",
+    ];
     let corpus =
         Corpus::read(names.map(|name| Input { name: name.to_owned().into(), bytes: bytes.to_vec() }));
     for diagnostic in &corpus.diagnostics {

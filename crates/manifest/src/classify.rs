@@ -51,6 +51,8 @@ pub enum DocumentKind {
     ProcessList,
     /// `NAME=value` lines.
     Environment,
+    /// Certificates as text.
+    Certificates,
 }
 
 impl DocumentKind {
@@ -79,6 +81,7 @@ impl DocumentKind {
             Self::FileList => "file list",
             Self::ProcessList => "process list",
             Self::Environment => "environment file",
+            Self::Certificates => "certificates",
         }
     }
 }
@@ -168,6 +171,8 @@ pub(crate) fn classify(root: Node<'_>, format: Format, name: &str) -> Option<Doc
         _ => {}
     }
     match root.kind() {
+        // A program's output is a list; only certificates are a mapping.
+        Kind::Mapping if format == Format::Lines => Some(DocumentKind::Certificates),
         Kind::Mapping => mapping_kind(root, name),
         Kind::Sequence => sequence_kind(root),
         _ => None,

@@ -1,5 +1,6 @@
 //! Command lines as checks ask for them: what a flag says, where it stands, and the change that gives it a value.
 
+pub(crate) mod authority;
 pub(crate) mod gates;
 pub(crate) mod listen;
 pub(crate) mod releases;

@@ -14,6 +14,8 @@ pub(super) enum Shape {
     Processes,
     /// The arguments of one program, named after it.
     Arguments,
+    /// Certificates as text.
+    Certificates,
     Binary,
 }
 
@@ -77,6 +79,7 @@ pub(super) fn detect(name: &str, text: &str) -> Shape {
             Shape::Binary
         };
     }
+    let whole = text;
     // The rest decides nothing, and a file of nothing but line ends is looked at once only.
     let text = text.get(..text.floor_char_boundary(LOOKED_AT_BYTES)).unwrap_or(text);
     let lines: Vec<&str> = text
@@ -89,6 +92,9 @@ pub(super) fn detect(name: &str, text: &str) -> Shape {
         return Shape::Arguments;
     }
     let Some(&first) = lines.first() else { return Shape::Yaml };
+    if super::pem::is_certificates(first, whole) {
+        return Shape::Certificates;
+    }
     if let Some(shape) = by_first_line(name, first, &lines) {
         return shape;
     }

@@ -5,6 +5,7 @@ mod detect;
 mod env;
 mod json;
 mod lines;
+mod pem;
 mod toml;
 mod unit;
 pub(crate) mod yaml;
@@ -138,6 +139,7 @@ impl Out<'_> {
             Shape::Files => lines::files(self, start),
             Shape::Processes => lines::processes(self, start),
             Shape::Arguments => lines::arguments(self, start),
+            Shape::Certificates => pem::read(self, start),
         }
     }
 

@@ -10,7 +10,7 @@ use nightlatch_finding::Severity;
 use self::settings::{Etcd, Verdict, judge_each};
 use crate::{
     Context, Found, NativeCheck, Sink,
-    program::{listen::Reach, programs},
+    program::{Setting, authority::Authority, listen::Reach, programs},
 };
 
 /// The checks, by the name that `check.native` of a rule gives, sorted.
@@ -132,22 +132,61 @@ fn peer_cert_auth_off<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     });
 }
 
+/// What etcd trusts to sign clients and members must not sign the clients of the API server as well: the file is the same
+/// one, or, where both are in the input, an authority in them is.
 fn shared_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let authorities: Vec<_> =
-        programs(context, "kube-apiserver").filter_map(|program| program.get("client-ca-file")).collect();
+    let servers: Vec<_> = programs(context, "kube-apiserver")
+        .filter_map(|program| program.get("client-ca-file").map(|file| (program.authority(&file), file)))
+        .collect();
     judge_each(context, sink, |etcd| {
-        let Some(own) = etcd.get("trusted-ca-file") else { return Verdict::Nothing };
-        match authorities.iter().find(|setting| setting.text == own.text) {
-            Some(setting) => etcd
-                .found(&own, "etcd and the API server trust the same authority")
-                .related("the API server's authority for clients", Some(setting.node))
-                .into(),
-            None if authorities.is_empty() => {
-                Verdict::Unknown("no API server is in the input to compare with")
+        let Some(clients) = etcd.get("trusted-ca-file") else { return Verdict::Nothing };
+        // A file for members is no must: without one that for clients says it all.
+        let mut is_unreadable = false;
+        let members = etcd.get("peer-trusted-ca-file").filter(|members| members.text != clients.text);
+        for (own, who) in [(Some(clients), "clients"), (members, "members")] {
+            let Some(own) = own else { continue };
+            let of_own = etcd.authority(&own);
+            for (of_server, file) in &servers {
+                let both = of_own.as_ref().zip(of_server.as_ref());
+                is_unreadable |= both.is_some_and(|(one, two)| !(one.is_readable() && two.is_readable()));
+                let Some(related) = shared(&own, of_own.as_ref(), file, of_server.as_ref()) else { continue };
+                let message =
+                    format!("etcd's {who} and the API server's clients are signed by the same authority");
+                let found = etcd.found(&own, &message).related(related, Some(file.node));
+                return match &of_own {
+                    Some(authority) => found.related("etcd's authority", Some(authority.node)),
+                    None => found,
+                }
+                .into();
             }
-            None => Verdict::Holds,
         }
+        if servers.is_empty() {
+            return Verdict::Unknown("no API server is in the input to compare with");
+        }
+        if is_unreadable {
+            return Verdict::Unknown("a certificate of an authority cannot be read");
+        }
+        Verdict::Holds
     });
+}
+
+const AUTHORITY: &str = "the API server's authority for clients";
+
+/// How two files of authorities are the same; nothing when they are not, as far as the input shows.
+fn shared<'a>(
+    own: &Setting<'a>,
+    of_own: Option<&Authority<'a>>,
+    other: &Setting<'a>,
+    of_other: Option<&Authority<'a>>,
+) -> Option<&'static str> {
+    let same_path = own.text == other.text;
+    let same_key = "the API server's authority for clients, in another file with the same key";
+    match (of_own, of_other) {
+        // One file for two paths is a mistake about which is which.
+        (Some(one), Some(two)) if one.is_same_file(two) => same_path.then_some(AUTHORITY),
+        (Some(one), Some(two)) => one.shares(two).then_some(same_key),
+        _ => same_path.then_some(AUTHORITY),
+    }
 }
 
 fn client_url_plaintext<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {

@@ -6,7 +6,9 @@ use nightlatch_manifest::{DocumentKind, Node};
 
 use crate::{
     Change, Context, Found, Sink,
-    program::{INJECTED, Program, Setting, listen::Reach, listen::url, programs, values::items},
+    program::{
+        INJECTED, Program, Setting, authority::Authority, listen::Reach, listen::url, programs, values::items,
+    },
 };
 
 /// One etcd of the input. Flags, environment and configuration file are one list of settings by then.
@@ -96,6 +98,11 @@ impl<'a> Etcd<'_, 'a> {
     /// Members of the first cluster; one when none are named.
     pub(super) fn members(&self) -> usize {
         self.get("initial-cluster").map_or(1, |value| items(&value.text).count().max(1))
+    }
+
+    /// The authorities in the file that a setting names; nothing when the file is not in the input.
+    pub(super) fn authority(&self, file: &Setting<'a>) -> Option<Authority<'a>> {
+        self.program.authority(file)
     }
 
     /// A finding at a value.
