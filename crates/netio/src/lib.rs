@@ -2,13 +2,15 @@
 //!
 //! [`Dialer`] takes an [`AuthorizedTarget`](nightlatch_scope::AuthorizedTarget) and nothing else, waits until
 //! the pace allows, and tells open, closed and filtered apart. Beside it: names to addresses in bounded time,
-//! the budget of file descriptors, and reads and writes with a deadline and a cap. There is no unsafe code.
+//! the budget of file descriptors, and reads and writes with a deadline and a cap. Beneath all that, [`raw`]: packets without a connection, and the only
+//! unsafe code.
 
 mod ask_resolver;
 mod connect_error;
 mod descriptors;
 mod dialer;
 mod pace;
+pub mod raw;
 mod resolve;
 mod stream;
 

@@ -1,0 +1,319 @@
+use std::{
+    ffi::CStr,
+    fs::File,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use nightlatch_wire::SLOT_BYTES;
+
+use super::{
+    Device, RawError,
+    bpf::{
+        self, Assembler, GET_CPU, Instruction, Part, RAW_TRACEPOINT_PROGRAM, REDIRECT,
+        Register::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9},
+        SharedWords,
+        When::{Differ, Equal, Greater, NotLess},
+        Width::{Double, Half, Word},
+        XDP_DROP, XDP_PROGRAM,
+    },
+};
+
+/// Frames that a lane holds.
+pub(super) const LANE_FRAMES: usize = 2048;
+/// Bytes from one frame to the next in the shared memory: a slot, on its own cache lines.
+pub(super) const SLOT_STRIDE: usize = 1 << SLOT_SHIFT;
+const SLOT_SHIFT: i32 = 7;
+
+/// Frames between two flushes to the device. What a `veth` queues (256) and what a device's poll takes (64) hold it.
+const FLUSH_EVERY: u32 = 64;
+/// Frames that the kernel hands to a driver in one call (`DEV_MAP_BULK_SIZE`).
+const BULK: usize = 16;
+
+// Words that this process and the programs share, by offset. The first three are set before a run.
+const FIRST: usize = 0;
+const COUNT: usize = 4;
+const FRAME_BYTES: usize = 8;
+/// Frames that the program has redirected in this run.
+const NEXT: usize = 12;
+/// One more than the CPU that it runs on.
+const CPU: usize = 16;
+/// Frames of this run that the driver was offered.
+const OFFERED: usize = 20;
+/// Calls of the driver in this run.
+const CALLS: usize = 24;
+/// Frames that were refused before the driver saw them.
+const REFUSED: usize = 28;
+/// Last error, negative, zero for none.
+const ERROR: usize = 32;
+/// Frames that each call took (low half) and left (high half).
+const CALL: usize = 64;
+const CALLS_MAX: usize = 512;
+const WORD_BYTES: usize = CALL + 4 * CALLS_MAX;
+
+const _: () = assert!(
+    SLOT_STRIDE >= SLOT_BYTES && LANE_FRAMES / BULK + LANE_FRAMES / FLUSH_EVERY as usize <= CALLS_MAX
+);
+
+/// Runs live frames out of shared memory, and knows which of them the device took.
+///
+/// The kernel tells nobody who runs a program what became of its frames: `bpf_redirect` always answers yes, and drivers
+/// count drops in places of their own. But it passes the tracepoint `xdp_devmap_xmit` after each call of a driver, with
+/// the number of frames taken; frames are offered in order and taken from the front, so the losses are known one by one.
+/// A program at that tracepoint writes the numbers down. It knows our frames from those of others by the CPU (a run is
+/// not interrupted by other redirections of its CPU) and by there being frames of ours that are not accounted for.
+///
+/// A second detail decides the speed. A run registers its program in the kernel's table of direct calls and takes it out
+/// again, and both wait for all CPUs, some 25 ms together. A program that is attached to any device is in that table
+/// already, so ours is attached to a TAP device of our own, which never comes up and which the kernel removes when its
+/// descriptor is closed.
+pub(super) struct Runner {
+    program: OwnedFd,
+    words: SharedWords,
+    holder: String,
+    /// Only kept open: the attachment to the TAP device, that device, the map, the tracepoints.
+    _kept: Vec<OwnedFd>,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// Loads the programs that send to `device`, with `lanes` parts of memory for frames.
+    ///
+    /// # Errors
+    /// A missing right, or what kernel and device lack.
+    pub(super) fn open(device: &Device, lanes: usize) -> Result<(Self, Vec<Part>), RawError> {
+        let lane_bytes = LANE_FRAMES * SLOT_STRIDE;
+        // One slot more than is used: what the verifier has to assume the last index can reach.
+        let slots = (lanes * LANE_FRAMES).next_power_of_two();
+        let value_bytes = WORD_BYTES + (slots + 1) * SLOT_STRIDE;
+        let map = bpf::shared_map(value_bytes).map_err(denied("CAP_BPF"))?;
+        let (words, parts) =
+            bpf::map_value(&map, WORD_BYTES, lane_bytes, lanes).map_err(denied("CAP_BPF"))?;
+        let program = load(XDP_PROGRAM, &send_program(&map, device.index, slots), "CAP_NET_ADMIN")?;
+        let offered = load(RAW_TRACEPOINT_PROGRAM, &offered_program(&map), "CAP_PERFMON")?;
+        let refused = load(RAW_TRACEPOINT_PROGRAM, &refused_program(&map), "CAP_PERFMON")?;
+        let attach = |name, program| bpf::attach_tracepoint(name, program).map_err(untold);
+        let watchers = [attach(c"xdp_devmap_xmit", &offered)?, attach(c"xdp_redirect_err", &refused)?];
+        let (tap, holder) = tap()?;
+        let link = bpf::attach_xdp(&program, holder.0).map_err(denied("CAP_NET_ADMIN"))?;
+        let mut kept = vec![link, tap, map];
+        kept.extend(watchers);
+        let runner = Self { program, words, holder: holder.1, _kept: kept };
+        runner.try_out()?;
+        Ok((runner, parts))
+    }
+
+    /// Name of the TAP device that holds the program.
+    pub(super) fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// Runs the program without a frame to send: it drops what the kernel gives it.
+    fn try_out(&self) -> Result<(), RawError> {
+        self.words.set(COUNT, 0);
+        bpf::run_live(&self.program, &[0; SLOT_BYTES], 2, FLUSH_EVERY).map_err(|source| {
+            match source.raw_os_error() {
+                Some(libc::EINVAL) => {
+                    unsupported("the kernel has no live frames, which came with Linux 5.18")
+                }
+                _ => denied("CAP_BPF")(source),
+            }
+        })
+    }
+
+    /// Sends `count` frames of `frame_bytes` from the slot `first` on, and returns which of them the device did not take
+    /// (ascending, 0 is the first).
+    ///
+    /// # Errors
+    /// Why the kernel or the device takes none, and how many were left.
+    pub(super) fn run(
+        &self,
+        first: usize,
+        count: usize,
+        frame_bytes: usize,
+    ) -> Result<Vec<usize>, (usize, io::Error)> {
+        let numbers = (u32::try_from(first), u32::try_from(count), u32::try_from(frame_bytes));
+        let (Ok(first), Ok(repeat), Ok(bytes)) = numbers else {
+            return Err((count, io::ErrorKind::InvalidInput.into()));
+        };
+        for word in [NEXT, OFFERED, CALLS, REFUSED, ERROR] {
+            self.words.set(word, 0);
+        }
+        self.words.set(FIRST, first);
+        self.words.set(FRAME_BYTES, bytes);
+        self.words.set(COUNT, repeat);
+        let frame = [0; SLOT_BYTES];
+        let frame = frame.get(..frame_bytes).unwrap_or(&frame);
+        let result = bpf::run_live(&self.program, frame, repeat, FLUSH_EVERY);
+        // Whoever runs the program from now on sends nothing.
+        self.words.set(COUNT, 0);
+        let left = self.left(count);
+        if let Err(error) = result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            return Err((left.len(), error));
+        }
+        match self.words.get(ERROR) as i32 {
+            0 => Ok(left),
+            error => Err((left.len(), io::Error::from_raw_os_error(error.wrapping_neg()))),
+        }
+    }
+
+    /// Frames of the last run that no driver took. What was never offered is at the end.
+    fn left(&self, count: usize) -> Vec<usize> {
+        let mut left = Vec::new();
+        let mut at = 0;
+        for call in 0..(self.words.get(CALLS) as usize).min(CALLS_MAX) {
+            let numbers = self.words.get(CALL + 4 * call);
+            let (taken, dropped) = (numbers as usize & 0xffff, numbers as usize >> 16);
+            left.extend(at + taken..at + taken + dropped);
+            at += taken + dropped;
+        }
+        left.extend(at..count);
+        left.retain(|frame| *frame < count);
+        left
+    }
+}
+
+/// Copies the next frame into the packet and redirects it; drops the packet when there is none.
+fn send_program(map: &OwnedFd, device: u32, slots: usize) -> Vec<Instruction> {
+    let mut program = Assembler::default();
+    let (drop, last) = (program.label(), program.label());
+    program.copy(R6, R1).map_value(R7, map);
+    program.load(Word, R8, R7, NEXT as i16).load(Word, R2, R7, COUNT as i16).jump(NotLess, R8, R2, drop);
+    program.call(GET_CPU).add_value(R0, 1).store(Word, R7, CPU as i16, R0);
+    // R9: the slot. The mask tells the verifier that it is inside the value.
+    program.load(Word, R9, R7, FIRST as i16).add(R9, R8).and_value(R9, slots as i32 - 1);
+    program.shift_left(R9, SLOT_SHIFT).add(R9, R7).add_value(R9, WORD_BYTES as i32);
+    program.add_value(R8, 1).store(Word, R7, NEXT as i16, R8);
+    // R1, R2: the packet and its end. Pages come back as the last run left them, so all of it is written.
+    program.load(Word, R1, R6, 0).load(Word, R2, R6, 4);
+    for at in (0..SLOT_BYTES).step_by(Double.bytes()) {
+        program.copy(R3, R1).add_value(R3, (at + Double.bytes()) as i32).jump(Greater, R3, R2, last);
+        program.load(Double, R4, R9, at as i16).store(Double, R1, at as i16, R4);
+    }
+    // The last eight bytes again, wherever the frame ends.
+    program
+        .place(last)
+        .load(Word, R5, R7, FRAME_BYTES as i16)
+        .add_value(R5, -8)
+        .and_value(R5, SLOT_STRIDE as i32 - 1);
+    program.add(R1, R5).copy(R3, R1).add_value(R3, 8).jump(Greater, R3, R2, drop);
+    program.add(R9, R5).load(Double, R4, R9, 0).store(Double, R1, 0, R4);
+    program.set(R1, device as i32).set(R2, 0).call(REDIRECT).exit();
+    program.place(drop).set(R0, XDP_DROP).exit();
+    program.finish()
+}
+
+/// At `xdp_devmap_xmit` (from, to, taken, dropped, error): one call of a driver.
+fn offered_program(map: &OwnedFd) -> Vec<Instruction> {
+    let mut program = Assembler::default();
+    let (end, fine) = (program.label(), program.label());
+    if_ours(&mut program, map, end);
+    program.load(Double, R3, R6, 2 * 8).load(Double, R4, R6, 3 * 8);
+    program
+        .load(Word, R5, R7, CALLS as i16)
+        .copy(R1, R5)
+        .and_value(R1, CALLS_MAX as i32 - 1)
+        .shift_left(R1, 2);
+    program.add(R1, R7).store(Half, R1, CALL as i16, R3).store(Half, R1, CALL as i16 + 2, R4);
+    program.add_value(R5, 1).store(Word, R7, CALLS as i16, R5);
+    program.load(Word, R2, R7, OFFERED as i16).add(R2, R3).add(R2, R4).store(Word, R7, OFFERED as i16, R2);
+    program.load(Double, R1, R6, 4 * 8).set(R2, 0).jump(Equal, R1, R2, fine).store(
+        Word,
+        R7,
+        ERROR as i16,
+        R1,
+    );
+    program.place(fine).place(end).set(R0, 0).exit();
+    program.finish()
+}
+
+/// At `xdp_redirect_err` (device, program, target, error, ...): a frame that no driver was offered.
+fn refused_program(map: &OwnedFd) -> Vec<Instruction> {
+    let mut program = Assembler::default();
+    let end = program.label();
+    if_ours(&mut program, map, end);
+    program.load(Word, R2, R7, REFUSED as i16).add_value(R2, 1).store(Word, R7, REFUSED as i16, R2);
+    program.load(Double, R1, R6, 3 * 8).store(Word, R7, ERROR as i16, R1);
+    program.place(end).set(R0, 0).exit();
+    program.finish()
+}
+
+/// Goes on if this CPU is in a run of ours with frames that are not accounted for, else jumps to `end`. R6: what the
+/// tracepoint tells; R7: the shared value.
+fn if_ours(program: &mut Assembler, map: &OwnedFd, end: bpf::Label) {
+    program.copy(R6, R1).map_value(R7, map);
+    program.call(GET_CPU).add_value(R0, 1).load(Word, R1, R7, CPU as i16).jump(Differ, R0, R1, end);
+    program.load(Word, R1, R7, NEXT as i16).load(Word, R2, R7, OFFERED as i16);
+    program.load(Word, R3, R7, REFUSED as i16).add(R2, R3).jump(Equal, R1, R2, end);
+}
+
+fn load(kind: u32, program: &[Instruction], capability: &'static str) -> Result<OwnedFd, RawError> {
+    bpf::load(kind, program).map_err(denied(capability))
+}
+
+/// A TAP device of our own that never comes up, with its number and name. It goes when the descriptor is closed.
+fn tap() -> Result<(OwnedFd, (u32, String)), RawError> {
+    const NAME_BYTES: usize = 16;
+    let file = File::options().read(true).write(true).open("/dev/net/tun").map_err(|source| match source
+        .kind()
+    {
+        io::ErrorKind::PermissionDenied => denied("CAP_NET_ADMIN")(source),
+        _ => unsupported(&format!(
+            "it needs the device file /dev/net/tun ({source}; `modprobe tun` may bring it)"
+        )),
+    })?;
+    // struct ifreq: 16 bytes of name, which the kernel completes, then flags; more room than it has in all.
+    let mut request = [0_u8; 64];
+    let (name, rest) = request.split_at_mut(NAME_BYTES);
+    for (to, from) in name.iter_mut().zip(b"nightlatch%d") {
+        *to = *from;
+    }
+    for (to, from) in rest.iter_mut().zip(((libc::IFF_TAP | libc::IFF_NO_PI) as u16).to_ne_bytes()) {
+        *to = from;
+    }
+    // SAFETY: the kernel reads and writes a struct ifreq of 40 bytes; `request` is longer and exclusively borrowed.
+    let answer = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, request.as_mut_ptr()) };
+    if answer < 0 {
+        return Err(denied("CAP_NET_ADMIN")(io::Error::last_os_error()));
+    }
+    let name = CStr::from_bytes_until_nul(&request)
+        .map_err(|error| denied("CAP_NET_ADMIN")(io::Error::other(error)))?;
+    // SAFETY: a string that ends with a zero.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    Ok((OwnedFd::from(file), (index, name.to_string_lossy().into_owned())))
+}
+
+const WANTED: &str = "sending live frames";
+
+fn denied(capability: &'static str) -> impl Fn(io::Error) -> RawError {
+    move |source| RawError::of(WANTED, capability, source)
+}
+
+/// The error of a tracepoint that cannot be had.
+fn untold(source: io::Error) -> RawError {
+    match source.raw_os_error() {
+        Some(libc::ENOENT | libc::EINVAL) => unsupported(
+            "the kernel has no XDP tracepoints, so it would not be known which frames were dropped",
+        ),
+        _ => denied("CAP_PERFMON")(source),
+    }
+}
+
+fn unsupported(why: &str) -> RawError {
+    RawError::Unsupported { wanted: WANTED.to_owned(), why: format!("{why}; use `--sender packet`") }
+}
+
+/// What to do when a device takes no redirected frames.
+pub(super) fn cannot_take(device: &str) -> String {
+    format!(
+        "{device} takes no redirected frames (XDP transmit): a veth does when its far end has GRO on or an XDP program \
+         attached, many network cards when an XDP program is attached to them; use `--sender packet`"
+    )
+}

@@ -1,0 +1,40 @@
+//! Packets without a connection: raw sockets, the way a packet takes, the ring in which answers arrive, and the rights
+//! that all of this needs.
+//!
+//! - [`Routes`] says by which device and next hop a set of targets is reached, and from which address.
+//! - [`Sender`] sends the frames of a [`Batch`]; a batch takes an
+//!   [`AuthorizedTarget`](nightlatch_scope::AuthorizedTarget) and nothing else.
+//! - [`Ring`] receives; a filter in the kernel lets through what can be an answer.
+//! - [`DropRule`] keeps this machine's own TCP from answering in our name.
+//! - [`rights`], [`drop_capabilities`] and [`restrict_sender`]: what the process may do, and giving it up.
+//!
+//! Threads here block, and every wait has a limit. This is the one folder of the workspace with unsafe code: the kernel's
+//! rings, batches of messages and filters are handed over as pointers, which no safe interface does as fast.
+#![allow(unsafe_code, reason = "sendmmsg, mmap of packet rings and socket filters take pointers")]
+
+mod batch;
+mod block;
+mod bpf;
+mod error;
+#[cfg(test)]
+mod fast_tests;
+mod filter;
+mod live;
+mod live_run;
+mod mapping;
+mod messages;
+mod netlink;
+mod packet;
+mod path;
+mod ring;
+mod routes;
+mod sender;
+mod through_ip;
+mod xdp;
+
+pub use batch::Batch;
+pub use error::RawError;
+pub use path::{Device, Path, Route};
+pub use ring::Ring;
+pub use routes::{RouteError, Routes};
+pub use sender::{Sender, SenderKind, Unsent};

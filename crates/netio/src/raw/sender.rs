@@ -1,0 +1,210 @@
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
+
+use nightlatch_wire::Link;
+
+use super::{
+    Batch, Path, RawError, Route, live::LiveSender, packet::PacketSender, through_ip::IpSender,
+    xdp::XdpSender,
+};
+
+/// Which way packets are handed to the kernel.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SenderKind {
+    /// `packet` where all targets have one next hop, else `ip`.
+    #[default]
+    Auto,
+    /// Raw IP sockets: the kernel routes each packet. Any device.
+    Ip,
+    /// Packet sockets: whole Ethernet frames to one next hop.
+    Packet,
+    /// AF_XDP: frames in shared memory. The driver must support it.
+    Xdp,
+    /// Frames that a program in the kernel takes from shared memory (`BPF_PROG_RUN`, live frames).
+    Live,
+}
+
+impl SenderKind {
+    /// All of them with their names on the command line.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("auto", Self::Auto),
+        ("ip", Self::Ip),
+        ("packet", Self::Packet),
+        ("xdp", Self::Xdp),
+        ("live", Self::Live),
+    ];
+}
+
+impl fmt::Display for SenderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES.iter().find(|row| row.1 == *self).map_or("auto", |row| row.0))
+    }
+}
+
+impl FromStr for SenderKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::NAMES.iter().find(|row| row.0 == text).map(|row| row.1);
+        known.ok_or_else(|| format!("not a sender; there are {}", Self::NAMES.map(|row| row.0).join(", ")))
+    }
+}
+
+/// What did not leave, since the sender was opened.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Unsent {
+    /// Targets that this machine's own kernel refused to send to; they were skipped.
+    pub refused: u64,
+    /// The first of them, and why.
+    pub first: Option<(IpAddr, &'static str)>,
+    /// How often the device or the socket was full, and sending was tried again later.
+    pub full: u64,
+    /// Frames that were taken from a batch and then given up, because the device took them at no try.
+    pub lost: u64,
+}
+
+impl Unsent {
+    pub(super) fn refuse(&mut self, target: SocketAddr, why: &'static str) {
+        self.refused += 1;
+        self.first.get_or_insert((target.ip(), why));
+    }
+}
+
+/// Sends batches.
+#[derive(Debug)]
+pub struct Sender {
+    backend: Backend,
+    path: Path,
+    kind: SenderKind,
+    unsent: Unsent,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Ip(IpSender),
+    Packet(PacketSender),
+    Xdp(XdpSender),
+    Live(LiveSender),
+}
+
+impl Sender {
+    /// Opens the sender `kind` for what `route` says, and says in a sentence why this one.
+    ///
+    /// # Errors
+    /// A missing right, a route that this kind cannot take, or the system's own.
+    pub fn open(kind: SenderKind, route: &Route) -> Result<(Self, String), RawError> {
+        match (kind, route) {
+            (SenderKind::Auto | SenderKind::Packet, Route::One(path)) => Self::packet(path),
+            (SenderKind::Auto, Route::Many { reason, path }) => {
+                Self::ip(path, &format!("the kernel routes each packet, because {reason}"))
+            }
+            (SenderKind::Ip, route) => {
+                Self::ip(route.path(), "it was asked for; the kernel routes each packet")
+            }
+            (SenderKind::Packet | SenderKind::Xdp | SenderKind::Live, Route::Many { reason, .. }) => {
+                Err(RawError::Unsupported {
+                    wanted: format!("the sender `{kind}`"),
+                    why: format!("{reason}; use `--sender ip`"),
+                })
+            }
+            (SenderKind::Xdp | SenderKind::Live, Route::One(path)) => Self::fast(kind, path),
+        }
+    }
+
+    fn packet(path: &Path) -> Result<(Self, String), RawError> {
+        let (Some(device), Link::Ethernet { .. }) = (&path.device, path.link) else {
+            return Err(RawError::Unsupported {
+                wanted: "the sender `packet`".to_owned(),
+                why: "the way has no Ethernet device; use `--sender ip`".to_owned(),
+            });
+        };
+        let backend = Backend::Packet(PacketSender::open(device, true)?);
+        let why = match path.next_hop {
+            Some(next) => format!("all targets leave by {} through {next}", device.name),
+            None => format!("all targets leave by {}", device.name),
+        };
+        let sender =
+            Self { backend, path: path.clone(), kind: SenderKind::Packet, unsent: Unsent::default() };
+        Ok((sender, format!("packet: {why}")))
+    }
+
+    fn fast(kind: SenderKind, path: &Path) -> Result<(Self, String), RawError> {
+        let (Some(device), Link::Ethernet { .. }) = (&path.device, path.link) else {
+            return Err(RawError::Unsupported {
+                wanted: format!("the sender `{kind}`"),
+                why: "the way has no Ethernet device; use `--sender ip`".to_owned(),
+            });
+        };
+        let (backend, how) = match kind {
+            SenderKind::Live => {
+                let sender = LiveSender::open(device)?;
+                let how = format!(
+                    "the kernel sends from shared memory; {}, which stays down, holds its program",
+                    sender.holder()
+                );
+                (Backend::Live(sender), how)
+            }
+            _ => (Backend::Xdp(XdpSender::open(device)?), "frames go to the driver by AF_XDP".to_owned()),
+        };
+        let why = format!("{kind}: it was asked for; {how}");
+        Ok((Self { backend, path: path.clone(), kind, unsent: Unsent::default() }, why))
+    }
+
+    fn ip(path: &Path, why: &str) -> Result<(Self, String), RawError> {
+        let path = path.bare();
+        let backend = Backend::Ip(IpSender::open(&path)?);
+        Ok((Self { backend, path, kind: SenderKind::Ip, unsent: Unsent::default() }, format!("ip: {why}")))
+    }
+
+    /// Which one it is; never `Auto`.
+    pub fn kind(&self) -> SenderKind {
+        self.kind
+    }
+
+    /// An empty batch of the frames this sender takes.
+    pub fn batch(&self, capacity: usize) -> Batch {
+        Batch::new(&self.path, capacity)
+    }
+
+    /// What did not leave so far.
+    pub fn unsent(&self) -> &Unsent {
+        &self.unsent
+    }
+
+    /// Sends what is in `batch`, or its first part, and removes from it what was sent or refused ([`Sender::unsent`]).
+    /// Returns how many left. What remains in the batch did not fit and is to be sent again; it waits for room a
+    /// millisecond at most.
+    ///
+    /// # Errors
+    /// When nothing left and trying again does not help: the interface is down or gone, or the system's own reason.
+    pub fn send(&mut self, batch: &mut Batch) -> io::Result<usize> {
+        if batch.link().header_bytes() != self.path.link.header_bytes() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a batch of frames for another kind of sender",
+            ));
+        }
+        match &mut self.backend {
+            Backend::Ip(sender) => sender.send(batch, &mut self.unsent),
+            Backend::Packet(sender) => sender.send(batch, &mut self.unsent),
+            Backend::Xdp(sender) => sender.send(batch, &mut self.unsent),
+            Backend::Live(sender) => sender.send(batch, &mut self.unsent),
+        }
+    }
+
+    /// Waits until what [`send`](Self::send) took has left, or is counted as lost: `xdp` and `live` take frames a
+    /// fraction of a millisecond before they leave. At the end of a scan, and before anything that must come after.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn flush(&mut self) -> io::Result<()> {
+        match &mut self.backend {
+            Backend::Ip(_) | Backend::Packet(_) => Ok(()),
+            Backend::Xdp(sender) => sender.flush(&mut self.unsent),
+            Backend::Live(sender) => sender.flush(&mut self.unsent),
+        }
+    }
+}
