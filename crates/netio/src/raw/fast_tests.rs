@@ -52,7 +52,9 @@ fn in_lab<T: Send + 'static>(far: FarEnd, body: impl FnOnce() -> T + Send + 'sta
             listen(far, &give, || stopped.try_recv().is_ok())
         });
         let namespace: String = take.recv().unwrap();
-        ip(&format!("link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02 netns {namespace}"));
+        ip(&format!(
+            "link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02 netns {namespace}"
+        ));
         ip("link set near up");
         take.recv().unwrap();
         let result = body();
@@ -65,7 +67,12 @@ fn in_lab<T: Send + 'static>(far: FarEnd, body: impl FnOnce() -> T + Send + 'sta
 fn new_namespace() {
     // SAFETY: only this thread changes, and it ends with the test.
     let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
-    assert_eq!(result, 0, "this test makes network namespaces and needs root: {}", io::Error::last_os_error());
+    assert_eq!(
+        result,
+        0,
+        "this test makes network namespaces and needs root: {}",
+        io::Error::last_os_error()
+    );
     for which in ["all", "default"] {
         // Else the kernel announces itself by IPv6 on each new device. A kernel without IPv6 has nothing to turn off.
         let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6"), "1");
@@ -107,7 +114,9 @@ fn listen(far: FarEnd, give: &Give<String>, stop: impl Fn() -> bool) -> Vec<Vec<
         let mut room = [mem::MaybeUninit::new(0_u8); 256];
         match socket.recv(&mut room) {
             // SAFETY: all of `room` was initialised when it was made.
-            Ok(bytes) => frames.push(room[..bytes].iter().map(|byte| unsafe { byte.assume_init() }).collect()),
+            Ok(bytes) => {
+                frames.push(room[..bytes].iter().map(|byte| unsafe { byte.assume_init() }).collect())
+            }
             Err(_) if stopped => return frames,
             Err(_) => stopped = stop(),
         }
@@ -243,7 +252,8 @@ fn lab_nothing_stays_and_two_live_senders_keep_apart() {
 fn lab_refusals_are_in_plain_words() {
     let (texts, _) = in_lab(FarEnd::Plain, || {
         let mut texts = Vec::new();
-        let mut note = |result: Result<(Sender, String), RawError>| texts.push(result.unwrap_err().to_string());
+        let mut note =
+            |result: Result<(Sender, String), RawError>| texts.push(result.unwrap_err().to_string());
         let first = Sender::open(SenderKind::Xdp, &route()).unwrap();
         note(Sender::open(SenderKind::Xdp, &route()));
         drop(first);
