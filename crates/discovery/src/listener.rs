@@ -1,0 +1,144 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, atomic::Ordering},
+};
+
+use nightlatch_scope::{Shuffled, TargetSet};
+use nightlatch_wire::{Reply, TcpAnswer, Unreachable};
+
+use crate::{
+    Board, Counts, Key,
+    board::{By, Noted},
+    sweep::add,
+};
+
+/// What a reply means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Heard {
+    /// The target accepts connections. Said once for each.
+    Open {
+        /// Where in the order.
+        position: u64,
+        /// Which.
+        target: SocketAddr,
+    },
+    /// The target refuses connections. Said once for each.
+    Closed {
+        /// Where in the order.
+        position: u64,
+        /// Which.
+        target: SocketAddr,
+    },
+    /// Somebody says that the target cannot be reached. Said once for each, and not after the target has answered.
+    Unreachable {
+        /// Where in the order.
+        position: u64,
+        /// Which.
+        target: SocketAddr,
+        /// Why.
+        reason: Unreachable,
+    },
+    /// Known already.
+    Duplicate,
+    /// It proves nothing: a wrong cookie, or not one of our addresses and ports.
+    Forged,
+    /// What it answers was not asked, or too long ago.
+    Outside,
+}
+
+/// The half that judges what comes in. It changes nothing but the board and the counts, so that it can listen while the
+/// other half sends.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub(crate) targets: Arc<TargetSet>,
+    pub(crate) order: Shuffled,
+    pub(crate) key: Key,
+    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) counts: Arc<Counts>,
+}
+
+impl Listener {
+    /// Judges one reply.
+    pub fn hear(&self, reply: &Reply) -> Heard {
+        match *reply {
+            Reply::Tcp { from, to, acknowledgement, answer } => {
+                self.answered(from, to, acknowledgement.wrapping_sub(1), answer)
+            }
+            Reply::Unreachable { source, target, sequence, reason, .. } => {
+                self.turned_back(target, source, sequence, reason)
+            }
+        }
+    }
+
+    fn answered(&self, target: SocketAddr, to: SocketAddr, sequence: u32, answer: TcpAnswer) -> Heard {
+        let position = match self.position(target, to, sequence) {
+            Ok(position) => position,
+            Err(heard) => return heard,
+        };
+        match self.board.note(position, By::Target) {
+            Noted::Outside => self.outside(),
+            Noted::Again => self.duplicate(),
+            Noted::First { changed } => {
+                if changed {
+                    self.counts.unreachable.fetch_sub(1, Ordering::Relaxed);
+                }
+                if position < self.counts.again_from.load(Ordering::Relaxed) {
+                    add(&self.counts.second_answers);
+                }
+                match answer {
+                    TcpAnswer::SynAck => {
+                        add(&self.counts.open);
+                        Heard::Open { position, target }
+                    }
+                    TcpAnswer::Reset => {
+                        add(&self.counts.closed);
+                        Heard::Closed { position, target }
+                    }
+                }
+            }
+        }
+    }
+
+    fn turned_back(&self, target: SocketAddr, from: SocketAddr, sequence: u32, reason: Unreachable) -> Heard {
+        let position = match self.position(target, from, sequence) {
+            Ok(position) => position,
+            Err(heard) => return heard,
+        };
+        match self.board.note(position, By::Somebody) {
+            Noted::Outside => self.outside(),
+            Noted::Again => self.duplicate(),
+            Noted::First { .. } => {
+                add(&self.counts.unreachable);
+                if reason == Unreachable::Prohibited {
+                    add(&self.counts.prohibited);
+                }
+                Heard::Unreachable { position, target, reason }
+            }
+        }
+    }
+
+    /// Which probe it was, if it proves that it saw one.
+    fn position(&self, target: SocketAddr, own: SocketAddr, sequence: u32) -> Result<u64, Heard> {
+        let cookie = self.key.cookie(target);
+        let is_ours = cookie.sequence == sequence
+            && cookie.source_port == own.port()
+            && self.sources.contains(&own.ip());
+        if !is_ours {
+            add(&self.counts.forged);
+            return Err(Heard::Forged);
+        }
+        let position = self.targets.index_of(target).and_then(|index| self.order.position_of(index));
+        position.ok_or_else(|| self.outside())
+    }
+
+    fn duplicate(&self) -> Heard {
+        add(&self.counts.duplicates);
+        Heard::Duplicate
+    }
+
+    fn outside(&self) -> Heard {
+        add(&self.counts.outside);
+        Heard::Outside
+    }
+}

@@ -1,0 +1,267 @@
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+};
+
+use nightlatch_scope::{AuthorizedTarget, Scope, Shuffled, TargetSet};
+
+use crate::{Board, Caps, Cookie, Counts, Key, Nanos, Settings, sweep::add};
+
+/// How exactly it is remembered when a position was sent to.
+const MARK_EVERY: Nanos = 5_000_000;
+/// Probes that may wait for their network's slot; when as many do, the sweep waits too.
+const WAITING_MAX: usize = 1 << 16;
+/// Positions looked at in one call at most, so that long stretches of answered ones do not hold the caller.
+const LOOKS_MAX: u32 = 4096;
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// This goes out now. It counts as sent.
+    Probe(Probe),
+    /// Nothing until then.
+    Wait(Nanos),
+    /// Everything was sent, and answers were waited for.
+    Done,
+}
+
+/// One packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Probe {
+    /// Where in the order.
+    pub position: u64,
+    /// To whom.
+    pub target: AuthorizedTarget,
+    /// What proves the reply.
+    pub cookie: Cookie,
+}
+
+/// The half that says what goes out.
+///
+/// Each target's probes are that many walks over the same order, each behind the one before it by the time between two
+/// probes. Later walks go first: so the distance, and with it what has to be remembered, stays as small as it can be.
+#[derive(Debug)]
+pub struct Sender {
+    targets: Arc<TargetSet>,
+    scope: Arc<Scope>,
+    order: Shuffled,
+    key: Key,
+    board: Arc<Board>,
+    counts: Arc<Counts>,
+    caps: Caps,
+    end: u64,
+    walks: Vec<Walk>,
+    /// How far the first walk may be ahead of the last.
+    room: u64,
+    gap: Nanos,
+    /// Held up by the cap of their network: when they may go, and which walk they belong to.
+    waiting: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
+    cooldown: Nanos,
+    done_at: Option<Nanos>,
+    positions: u64,
+}
+
+/// One walk over the order.
+#[derive(Debug)]
+struct Walk {
+    next: u64,
+    /// Above what the walk before has done long enough ago.
+    allowed: u64,
+    /// How far the walk before was, and when; oldest first.
+    marks: VecDeque<(Nanos, u64)>,
+}
+
+impl Sender {
+    #[expect(clippy::too_many_arguments, reason = "called once, by Sweep::new, which names them all")]
+    pub(crate) fn new(
+        targets: Arc<TargetSet>,
+        scope: Arc<Scope>,
+        order: Shuffled,
+        key: Key,
+        positions: Range<u64>,
+        board: Arc<Board>,
+        counts: Arc<Counts>,
+        settings: &Settings,
+    ) -> Self {
+        let walk = |allowed| Walk { next: positions.start, allowed, marks: VecDeque::new() };
+        let mut walks = vec![walk(positions.end)];
+        walks.extend((1..settings.probes.clamp(1, 8)).map(|_| walk(positions.start)));
+        counts.again_from.store(positions.start, Ordering::Relaxed);
+        Self {
+            room: if walks.len() > 1 { board.room(positions.end) } else { u64::MAX },
+            targets,
+            scope,
+            order,
+            key,
+            board,
+            counts,
+            caps: Caps::new(settings.per_network_pps),
+            end: positions.end,
+            walks,
+            gap: settings.gap,
+            waiting: BinaryHeap::new(),
+            cooldown: settings.cooldown,
+            done_at: None,
+            positions: positions.end - positions.start,
+        }
+    }
+
+    /// Positions of this sweep.
+    pub fn positions(&self) -> u64 {
+        self.positions
+    }
+
+    /// Below this everything has had all its probes: where to go on after an interruption.
+    pub fn low(&self) -> u64 {
+        let walked = self.walks.last().map_or(self.end, |walk| walk.next);
+        self.waiting.iter().map(|Reverse((_, position, _))| *position).fold(walked, u64::min)
+    }
+
+    /// How far the first walk is.
+    pub fn high(&self) -> u64 {
+        self.walks.first().map_or(self.end, |walk| walk.next)
+    }
+
+    /// Sends nothing more, and waits for answers only.
+    pub fn stop(&mut self, now: Nanos) {
+        self.end = 0;
+        self.waiting.clear();
+        self.done_at.get_or_insert(now + self.cooldown);
+    }
+
+    /// What to do next.
+    #[inline]
+    pub fn next(&mut self, now: Nanos) -> Next {
+        if let Some(probe) = self.take_waiting(now) {
+            return Next::Probe(probe);
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            return Next::Wait(self.earliest_waiting().unwrap_or(now));
+        }
+        for _ in 0..LOOKS_MAX {
+            let Some((walk, position)) = self.step(now) else { return self.wait(now) };
+            if walk > 0 && self.board.is_answered(position) {
+                add(&self.counts.saved);
+                continue;
+            }
+            if let Some(probe) = self.probe(position, walk, now) {
+                return Next::Probe(probe);
+            }
+        }
+        Next::Wait(now)
+    }
+
+    /// The next position of the last walk that may go on.
+    #[inline]
+    fn step(&mut self, now: Nanos) -> Option<(usize, u64)> {
+        for walk in (0..self.walks.len()).rev() {
+            let position = self.walks[walk].next;
+            if position >= self.end || !self.may_go(walk, now) {
+                continue;
+            }
+            self.walks[walk].next += 1;
+            if walk == 0 {
+                self.board.advance(position);
+            } else if walk == 1 {
+                self.counts.again_from.store(position + 1, Ordering::Relaxed);
+            }
+            self.mark(walk, position + 1, now);
+            return Some((walk, position));
+        }
+        None
+    }
+
+    #[inline]
+    fn may_go(&mut self, walk: usize, now: Nanos) -> bool {
+        if walk == 0 {
+            let last = self.walks.last().map_or(0, |last| last.next);
+            return self.walks[0].next - last < self.room;
+        }
+        let gap = self.gap;
+        let own = &mut self.walks[walk];
+        while own.next >= own.allowed {
+            match own.marks.front() {
+                Some((time, position)) if time + gap <= now => {
+                    own.allowed = *position;
+                    own.marks.pop_front();
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Tells the walk behind how far this one is.
+    #[inline]
+    fn mark(&mut self, walk: usize, done: u64, now: Nanos) {
+        let end = self.end;
+        if let Some(behind) = self.walks.get_mut(walk + 1) {
+            // Marks are as old as the first position they cover the end of: the gap is never shorter than it should be.
+            let is_due = behind.marks.back().is_none_or(|(time, _)| now - time >= MARK_EVERY);
+            if is_due || done == end {
+                behind.marks.push_back((now, done));
+            }
+        }
+    }
+
+    fn probe(&mut self, position: u64, walk: usize, now: Nanos) -> Option<Probe> {
+        let socket = self.order.at(position).and_then(|index| self.targets.get(index))?;
+        let Ok(target) = self.scope.authorize(socket) else {
+            if walk == 0 {
+                add(&self.counts.refused);
+            }
+            return None;
+        };
+        if let Err(free) = self.caps.take(target, now) {
+            self.waiting.push(Reverse((free, position, walk)));
+            return None;
+        }
+        add(&self.counts.sent);
+        if walk == 0 {
+            add(&self.counts.probed);
+        }
+        Some(Probe { position, target, cookie: self.key.cookie(socket) })
+    }
+
+    fn take_waiting(&mut self, now: Nanos) -> Option<Probe> {
+        while let Some(Reverse((free, position, walk))) = self.waiting.peek().copied()
+            && free <= now
+        {
+            self.waiting.pop();
+            if walk > 0 && self.board.is_answered(position) {
+                add(&self.counts.saved);
+                continue;
+            }
+            if let Some(probe) = self.probe(position, walk, now) {
+                return Some(probe);
+            }
+        }
+        None
+    }
+
+    fn earliest_waiting(&self) -> Option<Nanos> {
+        self.waiting.peek().map(|Reverse((free, _, _))| *free)
+    }
+
+    /// Nothing can go now: until when, or is it over?
+    fn wait(&mut self, now: Nanos) -> Next {
+        let by_gap = self.walks.iter().filter_map(|walk| walk.marks.front()).map(|(time, _)| time + self.gap);
+        let earliest = by_gap.chain(self.earliest_waiting()).filter(|time| *time > now).min();
+        if self.high() >= self.end && self.is_all_answered() {
+            return Next::Done;
+        }
+        let is_sent = self.waiting.is_empty() && self.walks.iter().all(|walk| walk.next >= self.end);
+        if !is_sent {
+            return Next::Wait(earliest.unwrap_or(now + MARK_EVERY));
+        }
+        let done_at = *self.done_at.get_or_insert(now + self.cooldown);
+        if now >= done_at { Next::Done } else { Next::Wait(done_at) }
+    }
+
+    fn is_all_answered(&self) -> bool {
+        let counts = [&self.counts.open, &self.counts.closed, &self.counts.refused];
+        counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>() >= self.positions
+    }
+}

@@ -1,0 +1,160 @@
+use std::{
+    net::IpAddr,
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use nightlatch_scope::{Scope, Shuffled, TargetSet};
+use nightlatch_wire::Ignored;
+
+use crate::{Board, Key, Listener, Nanos, SECOND, Sender, Shard};
+
+/// What a sweep does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Key of the order; machines that share a sweep, and a run that is resumed, need the same one.
+    pub seed: [u64; 2],
+    /// Key of the cookies: 16 bytes from a good source of randomness, for this sweep only.
+    pub secret: [u8; 16],
+    /// Our own addresses: a reply to any other is not for us.
+    pub sources: Vec<IpAddr>,
+    /// What probes come from.
+    pub source_ports: RangeInclusive<u16>,
+    /// Probes a target that does not answer gets, 1 to 8.
+    pub probes: u8,
+    /// Least time between two of them.
+    pub gap: Nanos,
+    /// How long after the last probe answers are waited for.
+    pub cooldown: Nanos,
+    /// Which part of the order.
+    pub shard: Shard,
+    /// Position to go on at; 0 for the beginning of the shard.
+    pub start: u64,
+    /// Most probes a second to one /24 or /64; `None` for no bound.
+    pub per_network_pps: Option<u32>,
+}
+
+impl Settings {
+    /// Two probes, a second apart, and three seconds of patience: the whole order, no bound for single networks.
+    pub fn new(
+        seed: [u64; 2],
+        secret: [u8; 16],
+        sources: Vec<IpAddr>,
+        source_ports: RangeInclusive<u16>,
+    ) -> Self {
+        Self {
+            seed,
+            secret,
+            sources,
+            source_ports,
+            probes: 2,
+            gap: SECOND,
+            cooldown: 3 * SECOND,
+            shard: Shard::WHOLE,
+            start: 0,
+            per_network_pps: None,
+        }
+    }
+}
+
+/// Both halves of one discovery.
+#[derive(Debug)]
+pub struct Sweep {
+    /// Says what goes out.
+    pub sender: Sender,
+    /// Judges what comes in.
+    pub listener: Listener,
+    /// What both count.
+    pub counts: Arc<Counts>,
+}
+
+impl Sweep {
+    /// A sweep over `targets` as far as `scope` allows them; asked again for every single probe.
+    pub fn new(targets: Arc<TargetSet>, scope: Arc<Scope>, settings: &Settings) -> Self {
+        let total = targets.len();
+        let order = Shuffled::new(total, settings.seed);
+        let shard = settings.shard.positions(total);
+        let positions = shard.start.max(settings.start).min(shard.end)..shard.end;
+        let board = Arc::new(Board::new(positions.start, positions.end));
+        let key = Key::new(&settings.secret, settings.source_ports.clone());
+        let counts = Arc::new(Counts::default());
+        let listener = Listener {
+            targets: targets.clone(),
+            order: order.clone(),
+            key: key.clone(),
+            sources: settings.sources.clone(),
+            board: board.clone(),
+            counts: counts.clone(),
+        };
+        let sender = Sender::new(targets, scope, order, key, positions, board, counts.clone(), settings);
+        Self { sender, listener, counts }
+    }
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What happened so far. Both halves write, anybody may read.
+        #[derive(Debug, Default)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+        }
+    };
+}
+
+counts! {
+    /// Probes handed out.
+    sent,
+    /// Targets that were probed at least once.
+    probed,
+    /// Further probes that were saved, because the target had answered.
+    saved,
+    /// Targets that the scope does not allow.
+    refused,
+    /// Targets that accept connections.
+    open,
+    /// Targets that refuse them.
+    closed,
+    /// Targets that somebody said cannot be reached, and that did not answer themselves.
+    unreachable,
+    /// Of those, the ones that a filter turned back.
+    prohibited,
+    /// Targets that answered only when they were probed again: what the first probe, or its answer, was lost of.
+    second_answers,
+    /// Answers that came before.
+    duplicates,
+    /// Packets that look like answers and carry a wrong proof.
+    forged,
+    /// Answers to what was not asked, or too long ago.
+    outside,
+    /// Packets that are no answer at all.
+    ignored,
+    /// Of those, the ones that were cut off or had a wrong checksum.
+    damaged,
+    /// Everything below was probed once more, or was answered: below it an answer is a second one.
+    again_from,
+}
+
+impl Counts {
+    /// Counts a packet that says nothing.
+    pub fn ignore(&self, why: Ignored) {
+        add(&self.ignored);
+        if matches!(why, Ignored::Truncated | Ignored::Checksum) {
+            add(&self.damaged);
+        }
+    }
+
+    /// Targets that anybody answered for.
+    pub fn answered(&self) -> u64 {
+        [&self.open, &self.closed, &self.unreachable].map(|count| count.load(Ordering::Relaxed)).iter().sum()
+    }
+}
+
+pub(crate) fn add(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests;
