@@ -558,3 +558,59 @@ fn what_a_second_look_unmasks_does_not_fail_the_scan() {
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(run.out.lines().last().unwrap().contains("etcd controllable at "), "{}", run.out);
 }
+
+#[test]
+fn lists_of_other_scanners_are_scanned_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let (port, other) = (hostile_server(), hostile_server());
+    let name = |name: &str| data.path().join(name).to_str().unwrap().to_owned();
+    let state = |state: &str, port: u16| {
+        format!("<port protocol='tcp' portid='{port}'><state state='{state}'/></port>")
+    };
+    let host = format!(
+        "<nmaprun><host><address addr='127.0.0.1'/><ports>{}{}</ports></host>",
+        state("open", port),
+        state("open|filtered", other)
+    );
+    for (tool, format, text) in [
+        (
+            "masscan",
+            "list",
+            format!("#masscan\nopen tcp {port} 127.0.0.1 1\nclosed tcp {other} 127.0.0.1 1\n# end\n"),
+        ),
+        ("masscan", "cut", format!("#masscan\nopen tcp {port} 127.0.0.1 1\nopen tcp {other} 127.0.")),
+        ("zmap", "csv", format!("saddr,sport,success\n127.0.0.1,{port},1\n127.0.0.1,{other},0\n")),
+        ("nmap", "xml", format!("{host}</nmaprun>")),
+        ("nmap", "cut.xml", host),
+    ] {
+        let (file, store) = (name(format), data.path().join(format!("store-{format}")));
+        std::fs::write(&file, text).unwrap();
+        let run = nightlatch(&store, &["import", tool, &file, "--json"]);
+        assert_eq!((run.code, run.out.lines().count()), (0, 1), "{format}: {} {}", run.out, run.err);
+        assert!(run.out.contains(&format!("\"port\":{port}")), "{format}: {}", run.out);
+        assert!(run.err.contains("1 open TCP ports"), "{format}: {}", run.err);
+        assert_eq!(
+            run.err.contains("is cut off at line"),
+            format.starts_with("cut"),
+            "{format}: {}",
+            run.err
+        );
+        let runs = nightlatch(&store, &["runs", "--json"]);
+        assert!(runs.out.contains("found open in"), "{}", runs.out);
+    }
+    std::fs::write(name("addresses"), "127.0.0.1\n").unwrap();
+    let refused = nightlatch(data.path(), &["import", "zmap", &name("addresses")]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("addresses:1:1: this list has no ports"), "{}", refused.err);
+    let both = ["import", "zmap", &name("addresses"), "--port", &port.to_string(), "--json"];
+    assert_eq!(nightlatch(data.path(), &both).out.lines().count(), 1);
+    // The scope and what is left out hold as in any scan.
+    std::fs::write(name("far"), "open tcp 80 192.0.2.1 1\n").unwrap();
+    let refused = nightlatch(data.path(), &["import", "masscan", &name("far")]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("192.0.2.1"), "{}", refused.err);
+    let left_out = nightlatch(data.path(), &["import", "masscan", &name("list"), "--exclude", "127.0.0.1"]);
+    assert!(left_out.code == 2 && left_out.err.contains("no target is left"), "{}", left_out.err);
+    assert_eq!(nightlatch(data.path(), &["import", "nmap", &name("none")]).code, 2);
+    assert_eq!(nightlatch(data.path(), &["import"]).code, 2);
+}

@@ -10,15 +10,22 @@ use nightlatch_store::Ingested;
 use nightlatch_untrusted::terminal;
 use serde_json::json;
 
+use super::port_lists::PortLists;
 use crate::{exit::Exit, failure::Failure, say::say, session::Session};
 
-/// Take in files of JSON lines: our own exports, or downloads of Shodan's command line
+/// Take in files of JSON lines: our own exports, or downloads of Shodan's command line; or scan what a list calls open
 ///
 /// A line that cannot be read is reported with its number and left out; the others are stored, and the exit
 /// code is 2. What is stored already stays as it is, so a file may be imported twice; what is older than what
 /// is known takes its place in the history.
+///
+/// With masscan, zmap or nmap the files are lists of open ports, which are scanned: those, and nothing else. A file
+/// of one of these names is ./masscan.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Import {
+    #[command(subcommand)]
+    list: Option<PortLists>,
     /// Files, gzip'ed or plain; - for standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
@@ -34,6 +41,9 @@ const REPORTS_MAX: u64 = 20;
 
 impl Import {
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
+        if let Some(list) = &self.list {
+            return list.run(session);
+        }
         for file in self.files.iter().filter(|f| f.as_os_str() != "-") {
             fs::metadata(file).map_err(|e| unreadable(file, e))?;
         }

@@ -16,6 +16,7 @@ mod import;
 mod key;
 mod man;
 mod net;
+mod port_lists;
 mod question;
 mod rbac;
 mod reference;

@@ -1,5 +1,6 @@
 use std::{
     io::{self, IsTerminal},
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -11,7 +12,9 @@ use nightlatch_app::Look;
 use nightlatch_asset::{RunId, Severity};
 use nightlatch_netio::Pace;
 use nightlatch_scan::{Doors, Journal, Plan, Start, State, converse::Limit};
-use nightlatch_scope::{AddressRange, Refused, Scope, Target, TargetSetBuilder, read_targets};
+use nightlatch_scope::{
+    AddressRange, HostName, ListedPort, Refused, Scope, Target, TargetSetBuilder, read_targets,
+};
 use nightlatch_untrusted::terminal;
 
 use super::scope::ScopeFile;
@@ -46,16 +49,29 @@ pub(crate) struct Scan {
     /// File with targets, also -iL; - for standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     input_list: Vec<PathBuf>,
+    /// Ports: numbers, ranges, and names of products, groups and fingerprints; all for every port
+    /// [default: every port of the catalogue]
+    #[arg(long, short, value_name = "PORTS")]
+    ports: Option<String>,
+    /// Go on with a run that was stopped; nothing is asked twice, and its rates hold unless others are given
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["targets", "input_list", "ports", "exclude", "exclude_file"])]
+    resume: Option<String>,
+    #[command(flatten)]
+    how: How,
+    /// Single endpoints that a list of another scanner calls open.
+    #[arg(skip)]
+    listed: Vec<ListedPort>,
+}
+
+/// How a scan is done, whatever is scanned.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct How {
     /// Addresses, blocks, ranges and names to leave out, separated by commas
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     exclude: Vec<String>,
     /// File with addresses, blocks, ranges and names to leave out
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     exclude_file: Vec<PathBuf>,
-    /// Ports: numbers, ranges, and names of products, groups and fingerprints; all for every port
-    /// [default: every port of the catalogue]
-    #[arg(long, short, value_name = "PORTS")]
-    ports: Option<String>,
     #[command(flatten)]
     scope: ScopeFile,
     /// Connections a second, whole scan
@@ -76,9 +92,6 @@ pub(crate) struct Scan {
     /// Endpoints asked at a time; fewer where file descriptors are short
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = at_least_one)]
     concurrency: usize,
-    /// Go on with a run that was stopped; nothing is asked twice, and its rates hold unless others are given
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["targets", "input_list", "ports", "exclude", "exclude_file"])]
-    resume: Option<String>,
     /// Ask what stands open once more, this many seconds later; what answers differently then is called unknown
     #[arg(long, value_name = "SECONDS", value_parser = recheck_seconds)]
     recheck: Option<f64>,
@@ -99,8 +112,16 @@ const RATE_PER_NETWORK_PPS: u32 = 256;
 const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 impl Scan {
+    /// A scan of nothing but what a list of another scanner calls open.
+    ///
+    /// - `asked`: where the list comes from, for the record of the run.
+    /// - `listed`: at least one.
+    pub(super) fn of_list(asked: Vec<String>, listed: Vec<ListedPort>, how: How) -> Self {
+        Self { targets: asked, input_list: Vec::new(), ports: None, resume: None, how, listed }
+    }
+
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let scope = Arc::new(self.scope.read(session)?);
+        let scope = Arc::new(self.how.scope.read(session)?);
         let catalogue = catalogue::embedded()?;
         let data = session.data_dir()?;
         let runtime = super::runtime()?;
@@ -121,29 +142,29 @@ impl Scan {
             session,
             catalogue,
             limit: Limit {
-                connect: Duration::from_secs_f64(self.connect_timeout),
-                answer: Duration::from_secs_f64(self.timeout),
-                endpoint: Duration::from_secs_f64(self.endpoint_timeout),
+                connect: Duration::from_secs_f64(self.how.connect_timeout),
+                answer: Duration::from_secs_f64(self.how.timeout),
+                endpoint: Duration::from_secs_f64(self.how.endpoint_timeout),
                 ..Limit::default()
             },
             pace,
-            output: match (self.json, self.csv) {
+            output: match (self.how.json, self.how.csv) {
                 (true, _) => Output::Json,
                 (_, true) => Output::Csv,
                 _ => Output::Table,
             },
-            look: if self.recheck.is_some() { Look::First } else { Look::Only },
+            look: if self.how.recheck.is_some() { Look::First } else { Look::Only },
         };
         let scope = plan.scope.clone();
         let mut found = survey.run(&data, plan, journal, self.start(pace), &runtime)?;
-        if let Some(after) = self.recheck
+        if let Some(after) = self.how.recheck
             && found.state == State::Finished
             && !found.doors.is_empty()
         {
             found = self.look_again(survey, &data, scope, found, Duration::from_secs_f64(after), &runtime)?;
         }
         // A target that was never asked is not clean.
-        Ok(match found.exit(self.fail_on) {
+        Ok(match found.exit(self.how.fail_on) {
             Exit::Clean if unresolved > 0 => Exit::World,
             exit => exit,
         })
@@ -179,9 +200,8 @@ impl Scan {
         }
         let mut builder = TargetSetBuilder::default();
         for (socket, name) in doors.targets() {
-            let named = name.and_then(|name| format!("{}:{}", name.raw(), socket.port()).parse().ok());
-            let target = named.filter(|target| matches!(target, Target::Name { .. }));
-            builder.add(&target.unwrap_or(Target::Endpoint(socket)), &[socket.ip()]);
+            let name: Option<HostName> = name.and_then(|name| name.raw().parse().ok());
+            builder.add(&as_target(socket, name.as_ref()), &[socket.ip()]);
         }
         let set = builder.build().map_err(|error| Failure::usage(&error))?;
         let targets = scope.admit(&set).map_err(|refused| out_of_scope(&refused))?.targets;
@@ -205,8 +225,8 @@ impl Scan {
         let record = begun.map(Journal::record);
         let usual = record.and_then(|record| record.rate_per_network_pps).or(Some(RATE_PER_NETWORK_PPS));
         Pace {
-            rate_pps: self.rate.or(record.and_then(|record| record.rate_pps)),
-            prefix_pps: self.rate_per_network.or(usual),
+            rate_pps: self.how.rate.or(record.and_then(|record| record.rate_pps)),
+            prefix_pps: self.how.rate_per_network.or(usual),
         }
     }
 
@@ -223,9 +243,9 @@ impl Scan {
     }
 
     fn limited(&self, mut plan: Plan) -> Plan {
-        plan.concurrency = self.concurrency;
-        plan.connect_patience = Duration::from_secs_f64(self.connect_timeout);
-        plan.conversation_limit = Duration::from_secs_f64(self.endpoint_timeout + 5.0);
+        plan.concurrency = self.how.concurrency;
+        plan.connect_patience = Duration::from_secs_f64(self.how.connect_timeout);
+        plan.conversation_limit = Duration::from_secs_f64(self.how.endpoint_timeout + 5.0);
         plan
     }
 
@@ -236,9 +256,15 @@ impl Scan {
         runtime: &tokio::runtime::Runtime,
         session: &Session,
     ) -> Result<(Plan, usize), Failure> {
-        let mut builder = TargetSetBuilder::new(catalogue::ports(self.ports.as_deref(), catalogue)?);
+        let mut builder = match self.listed.is_empty() {
+            true => TargetSetBuilder::new(catalogue::ports(self.ports.as_deref(), catalogue)?),
+            false => TargetSetBuilder::default(),
+        };
         let targets = self.targets()?;
         let names = resolver::resolve_all(runtime, targets.iter().filter_map(Target::host));
+        for port in &self.listed {
+            builder.add(&as_target(port.socket, port.name.as_ref()), &[port.socket.ip()]);
+        }
         for target in &targets {
             let addresses = target.host().map_or(&[][..], |host| names.addresses(host));
             builder.add(target, addresses);
@@ -279,7 +305,9 @@ impl Scan {
 
     fn targets(&self) -> Result<Vec<Target>, Failure> {
         let mut targets = Vec::new();
-        for text in &self.targets {
+        // Then the file is all that was named.
+        let named = if self.listed.is_empty() { &self.targets[..] } else { &[] };
+        for text in named {
             if text == "-" {
                 targets.extend(list(Path::new("-"))?);
             } else {
@@ -295,11 +323,11 @@ impl Scan {
     /// What is left out. A name that cannot be resolved ends the scan: nobody would know what must not be asked.
     fn exclusions(&self, runtime: &tokio::runtime::Runtime) -> Result<Vec<AddressRange>, Failure> {
         let mut excluded = Vec::new();
-        for text in &self.exclude {
+        for text in &self.how.exclude {
             let target = super::target(text.trim()).map_err(|failure| failure.while_doing("--exclude"))?;
             excluded.push((target, format!("--exclude {text}")));
         }
-        for file in &self.exclude_file {
+        for file in &self.how.exclude_file {
             excluded.extend(list(file)?.into_iter().map(|target| (target, file.display().to_string())));
         }
         let names = resolver::resolve_all(runtime, excluded.iter().filter_map(|(target, _)| target.host()));
@@ -321,6 +349,14 @@ impl Scan {
             }
         }
         Ok(ranges)
+    }
+}
+
+/// One endpoint, asked by its name where it has one.
+fn as_target(socket: SocketAddr, name: Option<&HostName>) -> Target {
+    match name.filter(|name| name.as_str().parse::<IpAddr>().is_err()) {
+        Some(name) => Target::Name { host: name.clone(), port: Some(socket.port()) },
+        None => Target::Endpoint(socket),
     }
 }
 
