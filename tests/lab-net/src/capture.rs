@@ -77,8 +77,8 @@ impl Capture {
 
     /// Ends it and gives what was seen, in order. A packet that the capture itself lost fails the test.
     pub fn stop(mut self) -> Vec<Seen> {
-        // What is on its way arrives.
-        thread::sleep(Duration::from_millis(300));
+        // What is on its way arrives; the ring of the capture is handed over once a second.
+        thread::sleep(Duration::from_millis(1300));
         let tcpdump = self.tcpdump.take().unwrap();
         tcpdump.signal(Signal::INT);
         let done = tcpdump.wait(Duration::from_secs(600));

@@ -113,6 +113,16 @@ impl Lab {
         self.set_sky(self.sky, 0);
     }
 
+    /// Brings the card of the scanner up again after a test took it down, with what the kernel forgot meanwhile.
+    pub fn restore_near(&self) {
+        let far = self.far_mac();
+        self.near.shell(&format!(
+            "ip link set near0 up; ip -6 addr replace {NEAR_V6}/64 dev near0 nodad
+             ip neigh replace {FAR_V4} lladdr {far} dev near0; ip neigh replace {FAR_V6} lladdr {far} dev near0
+             ip route replace {V4_PREFIX} via {FAR_V4}; ip -6 route replace {V6_PREFIX} via {FAR_V6}"
+        ));
+    }
+
     /// Says which addresses are alive and how many packets of a hundred are lost on the way out; of 100, one
     /// in a thousand arrives.
     pub fn set_sky(&self, sky: Sky, lost_percent: u8) {

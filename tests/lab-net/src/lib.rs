@@ -27,4 +27,4 @@ pub use lab::{FAR_V4, FAR_V6, Lab, NEAR_V4, NEAR_V6, Sky, V4_PREFIX, V6_PREFIX};
 pub use listeners::Listeners;
 pub use namespace::{Namespace, Unavailable};
 pub use run::{Run, Running, run, start};
-pub use scanner::{Hit, Scanner, binary, hits};
+pub use scanner::{Scanner, binary, hits};

@@ -29,15 +29,6 @@ pub struct Scanner {
     folder: tempfile::TempDir,
 }
 
-/// A port that was answered.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hit {
-    /// Where.
-    pub socket: SocketAddr,
-    /// `open`, `closed` or `filtered`.
-    pub state: String,
-}
-
 const SCOPE: &str = r#"
 contact = "lab@example.org"
 [[block]]
@@ -62,10 +53,28 @@ impl Scanner {
 
     /// `nightlatch scan ARGUMENTS` in the near namespace.
     pub fn command(&self, lab: &Lab, arguments: &[&str]) -> Command {
-        let mut command = lab.near(&binary().display().to_string());
-        command.env("NIGHTLATCH_DATA", self.folder.path()).env("LANG", "C.UTF-8").env("COLUMNS", "80");
+        let mut command = self.data_command(lab);
         command.arg("scan").args(arguments);
         command
+    }
+
+    /// `nightlatch`, with the data directory of this one.
+    pub fn data_command(&self, lab: &Lab) -> Command {
+        let mut command = lab.near(&binary().display().to_string());
+        self.surround(&mut command);
+        command
+    }
+
+    /// `nightlatch` as `program`, which changes what it may do, starts it.
+    pub fn wrapped(&self, lab: &Lab, program: &str, arguments: &[&str]) -> Command {
+        let mut command = lab.near(program);
+        command.args(arguments).arg(binary());
+        self.surround(&mut command);
+        command
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command.env("NIGHTLATCH_DATA", self.folder.path()).env("LANG", "C.UTF-8").env("COLUMNS", "80");
     }
 }
 

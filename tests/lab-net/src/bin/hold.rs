@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a part of the bench, which may fail loudly")]
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use nightlatch_lab_net::{Lab, NEAR_V4, NEAR_V6, Sky};
 use serde_json::json;
@@ -25,7 +25,7 @@ fn main() {
     let listeners = lab.listen(&ports);
     let told = json!({ "near_pid": lab.near.pid(), "far_pid": lab.far.pid(), "far_mac": lab.far_mac(),
         "near_mac": lab.near_mac(), "near_v4": NEAR_V4.to_string(), "near_v6": NEAR_V6.to_string() });
-    writeln!(std::io::stdout(), "{told}").unwrap();
+    println!("{told}");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     drop(listeners);
 }
