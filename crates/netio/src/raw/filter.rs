@@ -3,23 +3,23 @@ use std::{io, ops::RangeInclusive, os::fd::AsRawFd};
 use socket2::Socket;
 
 /// Classic BPF (`linux/filter.h`): operation codes, as far as they are used here.
-mod op {
-    pub(super) const LOAD_WORD: u16 = 0x20;
-    pub(super) const LOAD_HALF: u16 = 0x28;
-    pub(super) const LOAD_BYTE: u16 = 0x30;
-    pub(super) const LOAD_HALF_X: u16 = 0x48;
-    pub(super) const LOAD_BYTE_X: u16 = 0x50;
+pub(crate) mod op {
+    pub(crate) const LOAD_WORD: u16 = 0x20;
+    pub(crate) const LOAD_HALF: u16 = 0x28;
+    pub(crate) const LOAD_BYTE: u16 = 0x30;
+    pub(crate) const LOAD_HALF_X: u16 = 0x48;
+    pub(crate) const LOAD_BYTE_X: u16 = 0x50;
     /// X = 4 * (byte & 15): length of an IPv4 header.
-    pub(super) const LOAD_X_HEADER: u16 = 0xb1;
-    pub(super) const AND: u16 = 0x54;
-    pub(super) const SHIFT_LEFT: u16 = 0x64;
-    pub(super) const ADD_X: u16 = 0x0c;
-    pub(super) const A_TO_X: u16 = 0x07;
-    pub(super) const JUMP_EQUAL: u16 = 0x15;
-    pub(super) const JUMP_GREATER: u16 = 0x25;
-    pub(super) const JUMP_AT_LEAST: u16 = 0x35;
-    pub(super) const JUMP_ANY_BIT: u16 = 0x45;
-    pub(super) const RETURN: u16 = 0x06;
+    pub(crate) const LOAD_X_HEADER: u16 = 0xb1;
+    pub(crate) const AND: u16 = 0x54;
+    pub(crate) const SHIFT_LEFT: u16 = 0x64;
+    pub(crate) const ADD_X: u16 = 0x0c;
+    pub(crate) const A_TO_X: u16 = 0x07;
+    pub(crate) const JUMP_EQUAL: u16 = 0x15;
+    pub(crate) const JUMP_GREATER: u16 = 0x25;
+    pub(crate) const JUMP_AT_LEAST: u16 = 0x35;
+    pub(crate) const JUMP_ANY_BIT: u16 = 0x45;
+    pub(crate) const RETURN: u16 = 0x06;
 }
 
 /// Ancillary data (`SKF_AD_OFF + SKF_AD_PKTTYPE`): to whom the link says that the packet goes.

@@ -15,26 +15,38 @@
 mod batch;
 mod block;
 mod bpf;
+mod drop_rule;
 mod error;
 #[cfg(test)]
 mod fast_tests;
+mod features;
 mod filter;
 mod live;
 mod live_run;
 mod mapping;
 mod messages;
 mod netlink;
+mod nft;
 mod packet;
 mod path;
+mod restrict;
+mod rights;
 mod ring;
 mod routes;
 mod sender;
+mod source_ports;
 mod through_ip;
 mod xdp;
 
 pub use batch::Batch;
+#[doc(hidden)]
+pub use block::walk_any;
+pub use drop_rule::DropRule;
 pub use error::RawError;
 pub use path::{Device, Path, Route};
+pub use restrict::restrict_sender;
+pub use rights::{Rights, drop_capabilities, rights};
 pub use ring::Ring;
 pub use routes::{RouteError, Routes};
 pub use sender::{Sender, SenderKind, Unsent};
+pub use source_ports::{SourcePorts, source_ports};
