@@ -7,7 +7,7 @@ pub enum RawError {
     /// The process lacks a right.
     #[error(
         "{wanted} needs {capability}, which this process does not have; grant it with `{}`, or run as root",
-        setcap()
+        setcap(capability)
     )]
     Denied {
         /// What was tried, as the beginning of a sentence.
@@ -45,10 +45,12 @@ impl RawError {
     }
 }
 
-/// The one command that grants what raw sockets and the drop rule need.
-pub(crate) fn setcap() -> String {
+/// The one command that grants what raw sockets and the drop rule need, and what live frames need beside that where
+/// `capability` is about them.
+pub(crate) fn setcap(capability: &str) -> String {
+    let more = if capability.contains("CAP_BPF") { ",cap_bpf,cap_perfmon" } else { "" };
     let program = env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok());
-    format!("sudo setcap cap_net_raw,cap_net_admin+ep {}", quoted(program.as_deref().unwrap_or("PATH")))
+    format!("sudo setcap cap_net_raw,cap_net_admin{more}+ep {}", quoted(program.as_deref().unwrap_or("PATH")))
 }
 
 /// A path as a shell takes it.

@@ -10,7 +10,7 @@ use nightlatch_wire::SLOT_BYTES;
 use super::{
     Batch, Device, RawError,
     bpf::Part,
-    live_run::{LANE_FRAMES, Runner, SLOT_STRIDE},
+    live_run::{LANE_FRAMES, Runner, SLOT_STRIDE, cannot_take},
     sender::Unsent,
 };
 
@@ -84,7 +84,11 @@ impl LiveSender {
         let (finished, done) = sync_channel(LANES);
         let worker = thread::Builder::new()
             .name("live-frames".to_owned())
-            .spawn(move || run_lanes(&runner, &work, &finished))
+            .spawn(move || {
+                // Without success it goes on with the rights that the process has anyway.
+                let _ = runner.give_up_rights();
+                run_lanes(&runner, &work, &finished);
+            })
             .map_err(|source| RawError::System { wanted: "starting a thread".to_owned(), source })?;
         Ok(Self {
             full: Some(full),
@@ -175,7 +179,7 @@ fn explain(device: &str, error: &io::Error) -> io::Error {
         Some(libc::ENETDOWN) => format!("the interface {device} went down"),
         Some(libc::ENODEV | libc::EINVAL) => format!("the interface {device} is gone"),
         Some(libc::EMSGSIZE) => format!("a frame is larger than {device} takes (its MTU is too small)"),
-        Some(libc::EOPNOTSUPP | libc::ENXIO) => super::live_run::cannot_take(device),
+        Some(libc::EOPNOTSUPP | libc::ENXIO) => format!("{}; use `--sender packet`", cannot_take(device)),
         _ => format!("{device} does not take live frames: {error}"),
     };
     io::Error::new(error.kind(), text)

@@ -6,6 +6,7 @@ use std::{
 };
 
 use nightlatch_wire::SLOT_BYTES;
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use super::{
     Device, RawError,
@@ -17,6 +18,7 @@ use super::{
         Width::{Double, Half, Word},
         XDP_DROP, XDP_PROGRAM,
     },
+    features::takes_redirected,
 };
 
 /// Frames that a lane holds.
@@ -87,24 +89,29 @@ impl Runner {
     /// # Errors
     /// A missing right, or what kernel and device lack.
     pub(super) fn open(device: &Device, lanes: usize) -> Result<(Self, Vec<Part>), RawError> {
+        if takes_redirected(device.index) == Some(false) {
+            return Err(unsupported(&cannot_take(&device.name)));
+        }
         let lane_bytes = LANE_FRAMES * SLOT_STRIDE;
         // One slot more than is used: what the verifier has to assume the last index can reach.
         let slots = (lanes * LANE_FRAMES).next_power_of_two();
         let value_bytes = WORD_BYTES + (slots + 1) * SLOT_STRIDE;
-        let map = bpf::shared_map(value_bytes).map_err(denied("CAP_BPF"))?;
-        let (words, parts) =
-            bpf::map_value(&map, WORD_BYTES, lane_bytes, lanes).map_err(denied("CAP_BPF"))?;
-        let program = load(XDP_PROGRAM, &send_program(&map, device.index, slots), "CAP_NET_ADMIN")?;
-        let offered = load(RAW_TRACEPOINT_PROGRAM, &offered_program(&map), "CAP_PERFMON")?;
-        let refused = load(RAW_TRACEPOINT_PROGRAM, &refused_program(&map), "CAP_PERFMON")?;
+        let map = bpf::shared_map(value_bytes).map_err(denied)?;
+        let (words, parts) = bpf::map_value(&map, WORD_BYTES, lane_bytes, lanes).map_err(denied)?;
+        let program = load(XDP_PROGRAM, &send_program(&map, device.index, slots))?;
+        let offered = load(RAW_TRACEPOINT_PROGRAM, &offered_program(&map))?;
+        let refused = load(RAW_TRACEPOINT_PROGRAM, &refused_program(&map))?;
         let attach = |name, program| bpf::attach_tracepoint(name, program).map_err(untold);
         let watchers = [attach(c"xdp_devmap_xmit", &offered)?, attach(c"xdp_redirect_err", &refused)?];
         let (tap, holder) = tap()?;
-        let link = bpf::attach_xdp(&program, holder.0).map_err(denied("CAP_NET_ADMIN"))?;
+        let link = bpf::attach_xdp(&program, holder.0).map_err(denied)?;
         let mut kept = vec![link, tap, map];
         kept.extend(watchers);
         let runner = Self { program, words, holder: holder.1, _kept: kept };
-        runner.try_out()?;
+        runner.idle().map_err(|source| match source.raw_os_error() {
+            Some(libc::EINVAL) => unsupported("the kernel has no live frames, which came with Linux 5.18"),
+            _ => denied(source),
+        })?;
         Ok((runner, parts))
     }
 
@@ -114,16 +121,31 @@ impl Runner {
     }
 
     /// Runs the program without a frame to send: it drops what the kernel gives it.
-    fn try_out(&self) -> Result<(), RawError> {
+    ///
+    /// # Errors
+    /// `EINVAL` when the kernel has no live frames; `EPERM` when this thread may not run programs.
+    fn idle(&self) -> io::Result<()> {
         self.words.set(COUNT, 0);
-        bpf::run_live(&self.program, &[0; SLOT_BYTES], 2, FLUSH_EVERY).map_err(|source| {
-            match source.raw_os_error() {
-                Some(libc::EINVAL) => {
-                    unsupported("the kernel has no live frames, which came with Linux 5.18")
-                }
-                _ => denied("CAP_BPF")(source),
-            }
-        })
+        bpf::run_live(&self.program, &[0; SLOT_BYTES], 2, FLUSH_EVERY)
+    }
+
+    /// Gives up all capabilities of this thread, but for CAP_BPF where the kernel wants it for running what is loaded
+    /// (before Linux 5.19).
+    ///
+    /// # Errors
+    /// The system's own.
+    pub(super) fn give_up_rights(&self) -> io::Result<()> {
+        let none = CapabilitySet::empty();
+        let kept = capabilities(None)?.permitted & CapabilitySet::BPF;
+        let set = |effective, permitted| {
+            set_capabilities(None, CapabilitySets { effective, permitted, inheritable: none })
+        };
+        set(none, kept)?;
+        match self.idle() {
+            Ok(()) => set(none, none)?,
+            Err(_) => set(kept, kept)?,
+        }
+        Ok(())
     }
 
     /// Sends `count` frames of `frame_bytes` from the slot `first` on, and returns which of them the device did not take
@@ -164,20 +186,26 @@ impl Runner {
         }
     }
 
-    /// Frames of the last run that no driver took. What was never offered is at the end.
+    /// Frames of the last run that no driver took.
     fn left(&self, count: usize) -> Vec<usize> {
-        let mut left = Vec::new();
-        let mut at = 0;
-        for call in 0..(self.words.get(CALLS) as usize).min(CALLS_MAX) {
-            let numbers = self.words.get(CALL + 4 * call);
-            let (taken, dropped) = (numbers as usize & 0xffff, numbers as usize >> 16);
-            left.extend(at + taken..at + taken + dropped);
-            at += taken + dropped;
-        }
-        left.extend(at..count);
-        left.retain(|frame| *frame < count);
-        left
+        let calls = (self.words.get(CALLS) as usize).min(CALLS_MAX);
+        left((0..calls).map(|call| self.words.get(CALL + 4 * call)), count)
     }
+}
+
+/// Which of `count` frames are left after `calls` of a driver (low half: taken, high half: dropped). What was never
+/// offered is at the end.
+fn left(calls: impl Iterator<Item = u32>, count: usize) -> Vec<usize> {
+    let mut left = Vec::new();
+    let mut at = 0;
+    for call in calls {
+        let (taken, dropped) = (call as usize & 0xffff, call as usize >> 16);
+        left.extend(at + taken..at + taken + dropped);
+        at += taken + dropped;
+    }
+    left.extend(at..count);
+    left.retain(|frame| *frame < count);
+    left
 }
 
 /// Copies the next frame into the packet and redirects it; drops the packet when there is none.
@@ -254,8 +282,8 @@ fn if_ours(program: &mut Assembler, map: &OwnedFd, end: bpf::Label) {
     program.load(Word, R3, R7, REFUSED as i16).add(R2, R3).jump(Equal, R1, R2, end);
 }
 
-fn load(kind: u32, program: &[Instruction], capability: &'static str) -> Result<OwnedFd, RawError> {
-    bpf::load(kind, program).map_err(denied(capability))
+fn load(kind: u32, program: &[Instruction]) -> Result<OwnedFd, RawError> {
+    bpf::load(kind, program).map_err(denied)
 }
 
 /// A TAP device of our own that never comes up, with its number and name. It goes when the descriptor is closed.
@@ -264,7 +292,7 @@ fn tap() -> Result<(OwnedFd, (u32, String)), RawError> {
     let file = File::options().read(true).write(true).open("/dev/net/tun").map_err(|source| match source
         .kind()
     {
-        io::ErrorKind::PermissionDenied => denied("CAP_NET_ADMIN")(source),
+        io::ErrorKind::PermissionDenied => denied(source),
         _ => unsupported(&format!(
             "it needs the device file /dev/net/tun ({source}; `modprobe tun` may bring it)"
         )),
@@ -281,10 +309,9 @@ fn tap() -> Result<(OwnedFd, (u32, String)), RawError> {
     // SAFETY: the kernel reads and writes a struct ifreq of 40 bytes; `request` is longer and exclusively borrowed.
     let answer = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, request.as_mut_ptr()) };
     if answer < 0 {
-        return Err(denied("CAP_NET_ADMIN")(io::Error::last_os_error()));
+        return Err(denied(io::Error::last_os_error()));
     }
-    let name = CStr::from_bytes_until_nul(&request)
-        .map_err(|error| denied("CAP_NET_ADMIN")(io::Error::other(error)))?;
+    let name = CStr::from_bytes_until_nul(&request).map_err(|error| denied(io::Error::other(error)))?;
     // SAFETY: a string that ends with a zero.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
     Ok((OwnedFd::from(file), (index, name.to_string_lossy().into_owned())))
@@ -292,8 +319,11 @@ fn tap() -> Result<(OwnedFd, (u32, String)), RawError> {
 
 const WANTED: &str = "sending live frames";
 
-fn denied(capability: &'static str) -> impl Fn(io::Error) -> RawError {
-    move |source| RawError::of(WANTED, capability, source)
+/// All rights that live frames need: maps and programs, XDP and the TAP device, tracepoints.
+const RIGHTS: &str = "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+
+fn denied(source: io::Error) -> RawError {
+    RawError::of(WANTED, RIGHTS, source)
 }
 
 /// The error of a tracepoint that cannot be had.
@@ -302,7 +332,7 @@ fn untold(source: io::Error) -> RawError {
         Some(libc::ENOENT | libc::EINVAL) => unsupported(
             "the kernel has no XDP tracepoints, so it would not be known which frames were dropped",
         ),
-        _ => denied("CAP_PERFMON")(source),
+        _ => denied(source),
     }
 }
 
@@ -313,7 +343,29 @@ fn unsupported(why: &str) -> RawError {
 /// What to do when a device takes no redirected frames.
 pub(super) fn cannot_take(device: &str) -> String {
     format!(
-        "{device} takes no redirected frames (XDP transmit): a veth does when its far end has GRO on or an XDP program \
-         attached, many network cards when an XDP program is attached to them; use `--sender packet`"
+        "{device} takes no redirected frames; a veth does once its far end has GRO on (`ethtool -K FAR_END gro on`) or an \
+         XDP program, many network cards once an XDP program is attached to them"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_drivers_left_is_known_frame_by_frame() {
+        let cases: [(&[(u32, u32)], usize, &[usize]); 6] = [
+            (&[(16, 0), (4, 0)], 20, &[]),
+            (&[(13, 3), (16, 0)], 32, &[13, 14, 15]),
+            (&[(16, 0), (0, 4)], 20, &[16, 17, 18, 19]),
+            // Interrupted: the end was never offered.
+            (&[(16, 0), (15, 1)], 34, &[31, 32, 33]),
+            (&[], 2, &[0, 1]),
+            (&[(16, 16)], 20, &[16, 17, 18, 19]),
+        ];
+        for (calls, count, expected) in cases {
+            let calls = calls.iter().map(|(taken, dropped)| taken | dropped << 16);
+            assert_eq!(left(calls, count), expected);
+        }
+    }
 }
