@@ -28,6 +28,7 @@ async fn every_address_that_reads_answers() {
         "/api/v1/products",
         "/api/v1/triggers",
         "/api/v1/events?since=2026-01-01T00:00:00Z&ip=192.0.2.1&state=confirmed",
+        "/api/v1/findings?query=severity:%3E%3Dlow&limit=3&state=all",
         "/api/v1/runs",
         "/api/v1/schedules",
         "/api/v1/scope",
@@ -85,6 +86,15 @@ async fn mistakes_are_problems_with_a_name() {
         ("GET", "/api/v1/endpoints/192.0.2.250/1/icmp", 400, "`transport`"),
         ("GET", "/api/v1/endpoints/192.0.2.250/1/tcp", 404, "nothing was seen"),
         ("GET", "/api/v1/events?since=yesterday", 400, "`since`"),
+        ("GET", "/api/v1/findings?severity=worst", 400, "`severity`"),
+        ("GET", "/api/v1/findings?state=gone", 400, "open, mended, exempt, all"),
+        ("GET", "/api/v1/findings?query=color:red", 400, "no field `color`"),
+        ("GET", "/api/v1/findings?rule=,", 400, "`rule`"),
+        ("GET", "/api/v1/findings?limit=0", 400, "`limit`"),
+        ("GET", "/api/v1/findings?cursor=zzz", 400, "`cursor`"),
+        ("GET", "/api/v1/findings?ruel=POD-001", 400, "did you mean `rule`?"),
+        ("GET", "/api/v1/findings/7", 404, "no finding"),
+        ("GET", "/api/v1/findings/x", 400, "must be a number"),
         ("GET", "/api/v1/runs/nosuch", 404, "no run"),
         ("POST", "/api/v1/runs/nosuch/stop", 404, "no run"),
         ("POST", "/api/v1/runs/nosuch/resume", 404, "no run"),
@@ -145,6 +155,80 @@ async fn pages_by_cursor_are_the_whole_in_every_order() {
         house.get("/api/v1/observations/search?limit=5").await.json()["next"].as_str().unwrap().to_owned();
     let answer = house.get(&format!("/api/v1/observations/search?query=port:1&cursor={other}")).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "a cursor is of one question");
+}
+
+/// Keeps an audit of `repo` with a finding for each rule and namespace.
+fn store_audit(house: &House, second: i64, findings: &[(&str, &str, &str)]) {
+    let findings: Vec<Value> = findings
+        .iter()
+        .map(|(rule, severity, namespace)| {
+            json!({
+                "rule": rule, "name": "pod/x", "severity": severity, "message": "it is so",
+                "subject": {"api_version": "apps/v1", "kind": "Deployment", "namespace": namespace, "name": "web"},
+                "location": {"file": "web.yaml", "line": 1, "column": 1, "end_line": 1, "end_column": 2},
+                "fix": {"text": "mend it", "edits": [{"file": "web.yaml", "start": 1, "end": 2, "text": "x"}]},
+                "related": [{"message": "here"}], "fingerprint": format!("{rule}{namespace}"),
+            })
+        })
+        .collect();
+    let input =
+        json!({"sources": 1, "bytes": 1, "documents": 1, "objects": 1, "workloads": 1, "unknown": {}});
+    let report =
+        json!({"profile": "default", "findings": findings, "rules": [], "notices": [], "input": input});
+    let report = serde_json::from_value(report).unwrap();
+    house.app.control().store_audit("repo", &report, jiff::Timestamp::from_second(second).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn findings_are_asked_for_and_paged() {
+    let house = House::with(&[]);
+    let all = [("POD-001", "critical", "shop"), ("POD-005", "high", "ops"), ("POD-018", "low", "ops")];
+    store_audit(&house, 1, &all);
+    store_audit(&house, 2, &all[..2]);
+    let rules = |answer: &Value| -> Vec<String> {
+        let found = answer["findings"].as_array().unwrap();
+        found.iter().map(|one| one["finding"]["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    for (asked, expected) in [
+        ("", vec!["POD-001", "POD-005"]),
+        ("?state=open", vec!["POD-001", "POD-005"]),
+        ("?state=mended", vec!["POD-018"]),
+        ("?state=exempt", vec![]),
+        ("?state=all", vec!["POD-001", "POD-005", "POD-018"]),
+        ("?query=is:mended", vec!["POD-018"]),
+        ("?severity=critical", vec!["POD-001"]),
+        ("?severity=%3E%3Dhigh&namespace=ops", vec!["POD-005"]),
+        ("?rule=POD-00*&kind=Deployment&name=web&input=repo", vec!["POD-001", "POD-005"]),
+        ("?rule=POD-001,POD-005&namespace=ops", vec!["POD-005"]),
+        ("?query=nosuchword", vec![]),
+        ("?namespace=%25", vec![]),
+    ] {
+        let answer = house.ask(Role::Viewer, "GET", &format!("/api/v1/findings{asked}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{asked}");
+        let answer = answer.json();
+        assert_eq!(rules(&answer), expected, "{asked}");
+        assert_eq!(answer["total"], expected.len(), "{asked}");
+        for found in answer["findings"].as_array().unwrap() {
+            crate::own::read_finding(&found["finding"]);
+            let one = house.get(&format!("/api/v1/findings/{}", found["id"])).await.json();
+            assert_eq!(&one, found);
+        }
+    }
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/findings?state=all&limit=2".to_owned();
+    loop {
+        let page = house.get(&path).await.json();
+        seen.extend(rules(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/findings?state=all&limit=2&cursor={next}");
+    }
+    assert_eq!(seen, ["POD-001", "POD-005", "POD-018"]);
+    let other = path.replace("state=all", "state=open");
+    assert_eq!(house.get(&other).await.status, StatusCode::BAD_REQUEST, "a cursor is of one question");
+    let strange = house.router.clone();
+    let request = Request::builder().uri("/api/v1/findings").body(Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(strange, request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

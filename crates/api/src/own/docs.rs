@@ -18,8 +18,8 @@ use utoipa::{
 };
 
 use super::{
-    alerts, audit, deliveries, events, export, hosts, keys, notifiers, observations, problem, queries,
-    reports, runs, schedules, scope, shapes, words,
+    alerts, audit, deliveries, events, export, findings, hosts, keys, notifiers, observations, problem,
+    queries, reports, runs, schedules, scope, shapes, words,
 };
 
 #[derive(OpenApi)]
@@ -32,7 +32,7 @@ use super::{
     paths(
         words::me, observations::search, observations::count, observations::facets, observations::histogram,
         export::export, hosts::host, hosts::endpoint, words::fields, words::complete, words::products,
-        words::triggers, events::list, runs::list, runs::start, runs::info, runs::stop, runs::resume,
+        words::triggers, events::list, findings::list, findings::info, runs::list, runs::start, runs::info, runs::stop, runs::resume,
         schedules::list, schedules::create, schedules::info, schedules::put, schedules::remove, scope::info,
         scope::explain, alerts::list, alerts::create, alerts::info, alerts::put, alerts::remove, alerts::test,
         notifiers::list, notifiers::create, notifiers::info, notifiers::remove, deliveries::list,

@@ -9,6 +9,7 @@ mod docs;
 mod events;
 mod export;
 mod export_places;
+mod findings;
 mod hosts;
 mod keys;
 mod notifiers;
@@ -51,6 +52,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/products", get(words::products))
         .route("/api/v1/triggers", get(words::triggers))
         .route("/api/v1/events", get(events::list))
+        .route("/api/v1/findings", get(findings::list))
+        .route("/api/v1/findings/{id}", get(findings::info))
         .route("/api/v1/runs", get(runs::list).post(runs::start))
         .route("/api/v1/runs/{id}", get(runs::info))
         .route("/api/v1/runs/{id}/stop", post(runs::stop))
@@ -79,4 +82,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/{*rest}", any(async || Trouble::absent("there is nothing at this address")))
         .with_state(api)
         .layer(middleware::map_response(problem::told))
+}
+
+/// Reads a finding as the shape that describes it.
+#[cfg(test)]
+pub(crate) fn read_finding(value: &serde_json::Value) {
+    serde_json::from_value::<shapes::AuditFinding>(value.clone()).unwrap();
 }

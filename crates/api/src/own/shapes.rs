@@ -452,6 +452,128 @@ pub(super) struct AuditEntry {
     pub(super) outcome: String,
 }
 
+/// One broken control in configuration, as an audit tells it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditFinding {
+    /// Stable identifier of the rule, such as `POD-001`.
+    pub(super) rule: String,
+    /// Name of the rule, such as `pod/privileged`.
+    pub(super) name: String,
+    /// How bad it is here.
+    pub(super) severity: Severity,
+    /// What it is about.
+    pub(super) subject: AuditSubject,
+    /// Where; absent for what has no file.
+    #[schema(nullable = false)]
+    pub(super) location: Option<AuditLocation>,
+    /// Where the key of the value stands, when that is another line.
+    #[schema(nullable = false)]
+    pub(super) key_location: Option<AuditLocation>,
+    /// JSON pointer from the object (RFC 6901); absent for the object itself.
+    #[schema(nullable = false)]
+    pub(super) pointer: Option<String>,
+    /// What is wrong here, in one sentence.
+    pub(super) message: String,
+    /// What else shows it.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub(super) related: Vec<AuditRelated>,
+    /// The smallest change that mends it.
+    #[schema(nullable = false)]
+    pub(super) fix: Option<AuditFix>,
+    /// Rule, object and field as 16 hexadecimal digits; the same wherever the code moves in its file.
+    pub(super) fingerprint: String,
+    /// Why it is not counted; absent when it is.
+    #[schema(nullable = false)]
+    pub(super) suppressed: Option<AuditSuppression>,
+}
+
+/// What a finding of an audit is about.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditSubject {
+    /// `apiVersion`; absent for what is no Kubernetes object.
+    #[schema(nullable = false)]
+    pub(super) api_version: Option<String>,
+    /// `kind`, or what it is.
+    pub(super) kind: String,
+    /// Namespace; absent when none is said.
+    #[schema(nullable = false)]
+    pub(super) namespace: Option<String>,
+    /// Name.
+    pub(super) name: String,
+    /// The container, when it is about one.
+    #[schema(nullable = false)]
+    pub(super) container: Option<String>,
+}
+
+/// A place in a file; lines and columns count from 1.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditLocation {
+    /// The file as the user named it.
+    pub(super) file: String,
+    /// First line.
+    pub(super) line: u32,
+    /// First column, in characters.
+    pub(super) column: u32,
+    /// Last line.
+    pub(super) end_line: u32,
+    /// Column after the last character.
+    pub(super) end_column: u32,
+}
+
+/// One line of evidence.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditRelated {
+    /// What is to be seen there.
+    pub(super) message: String,
+    /// Where; absent for what has no place in a file.
+    #[schema(nullable = false)]
+    pub(super) location: Option<AuditLocation>,
+}
+
+/// A change that mends a finding.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditFix {
+    /// What to do, in words.
+    pub(super) text: String,
+    /// The same as edits of files.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub(super) edits: Vec<AuditEdit>,
+}
+
+/// One replacement of bytes in a file.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditEdit {
+    /// The file.
+    pub(super) file: String,
+    /// First byte that is replaced.
+    pub(super) start: u32,
+    /// First byte after what is replaced.
+    pub(super) end: u32,
+    /// What stands there then.
+    pub(super) text: String,
+}
+
+/// Why a finding of an audit is not counted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditSuppression {
+    /// `comment`, `annotation`, `config` or `baseline`.
+    pub(super) by: String,
+    /// Why; empty when nobody said.
+    pub(super) reason: String,
+    /// Last day on which it holds; absent when it has no end.
+    #[schema(nullable = false)]
+    pub(super) until: Option<String>,
+}
+
 /// Who wants to hear of which changes.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -88,6 +88,27 @@ impl FindingQuery {
         Ok(query)
     }
 
+    /// The same question with one more term: `field` and `value` as in [`FindingQuery::parse`], without quotes around
+    /// what has blanks in it.
+    ///
+    /// # Errors
+    /// [`BadFindingQuery`] when there is no such field, or its values are others.
+    pub fn and(mut self, field: &str, value: &str) -> Result<Self, BadFindingQuery> {
+        if field != "severity" && field != "is" && !FIELDS.iter().any(|(name, _)| *name == field) {
+            return Err(BadFindingQuery { message: format!("there is no field `{field}`"), at: 0 });
+        }
+        let what = what(&format!("{field}:{value}"), 0)?;
+        self.has_state |= matches!(what, What::State(_));
+        self.terms.push(Term { negated: false, what });
+        Ok(self)
+    }
+
+    /// The same question about what is mended or exempt as well.
+    #[must_use]
+    pub fn of_any_state(self) -> Self {
+        Self { has_state: true, ..self }
+    }
+
     /// The condition and its values, for `WHERE`.
     pub(super) fn as_sql(&self) -> (String, Vec<Value>) {
         let mut parts = Vec::new();

@@ -140,3 +140,24 @@ fn mistakes_say_where() {
     check("rule:", 0, "followed by a value");
     assert!(FindingQuery::parse("registry.example/app:1").is_ok());
 }
+
+#[test]
+fn terms_are_added_to_a_question() {
+    let (_folder, control) = control();
+    let findings = vec![
+        finding("POD-001", Severity::Critical, "shop", "a"),
+        finding("POD-005", Severity::High, "ops", "b"),
+    ];
+    control.store_audit("my repo", &report(findings.clone()), at(1)).unwrap();
+    control.store_audit("my repo", &report(findings[..1].to_vec()), at(2)).unwrap();
+    let count = |query: FindingQuery| control.findings(&query, 10, 0).unwrap().1;
+    let and = |field: &str, value: &str| FindingQuery::default().and(field, value);
+    assert_eq!(count(and("input", "my repo").unwrap()), 1);
+    assert_eq!(count(and("input", "my repo").unwrap().of_any_state()), 2);
+    assert_eq!(count(and("is", "mended").unwrap()), 1);
+    assert_eq!(count(and("severity", ">=high").unwrap().and("namespace", "shop,ops").unwrap()), 1);
+    assert_eq!(count(and("rule", "POD-001\" OR 1=1").unwrap()), 0);
+    for (field, value) in [("severity", "worst"), ("is", "gone"), ("words", "x"), ("rule", ",")] {
+        assert!(and(field, value).is_err(), "{field}:{value}");
+    }
+}
