@@ -150,3 +150,25 @@ fn other_inputs_do_not_suffer() {
     assert_eq!(errors(&corpus).len(), 2, "{:?}", corpus.diagnostics);
     assert_eq!(corpus.documents[2].index, 1);
 }
+
+#[test]
+fn json_may_be_one_document_among_others_of_yaml() {
+    let pod = |name: &str| {
+        format!("{{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": \"{name}\"}}}}")
+    };
+    let yaml = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: b\n";
+    let (a, c) = (pod("a"), pod("c"));
+    for name in ["a.yaml", "a.yml", "-", "dump", "a.json"] {
+        for text in [
+            format!("{a}\n---\n{yaml}---\n{c}\n"),
+            format!("{a}\r\n---\r\n{yaml}---\r\n{c}"),
+            format!("{a}\n# of b\n---\n{yaml}...\n---\n{c}\n"),
+            format!("---\n{a}\n---\n{yaml}---\n{c}\n"),
+        ] {
+            let corpus = read(name, text.clone());
+            assert!(corpus.diagnostics.is_empty(), "{name}: {text}: {:?}", corpus.diagnostics);
+            let names: Vec<&str> = corpus.objects().map(|object| object.name).collect();
+            assert_eq!(names, ["a", "b", "c"], "{name}: {text}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ pub(super) enum Name {
 /// Reads every value from byte `start` on.
 ///
 /// Returns false, with nothing noted, when the text may be YAML's flow style instead: when a value is not JSON, the first
-/// one for a name that leaves it open, any for a name that says YAML.
+/// one for a name that leaves it open, any for a name that says YAML; and when a marker of YAML stands between values.
 pub(super) fn read(out: &mut Out<'_>, start: usize, name: Name) -> bool {
     let mark = out.mark();
     let text = out.text.clone();
@@ -46,7 +46,7 @@ pub(super) fn read(out: &mut Out<'_>, start: usize, name: Name) -> bool {
                 out.repeated_keys(&tree, &lost);
                 out.push(tree.finish(at as u32));
             }
-            Err((_, _)) if name == Name::Yaml || (is_first && name == Name::Open) => {
+            Err((_, _)) if name == Name::Yaml || (is_first && name == Name::Open) || is_marker(&text, at) => {
                 out.back_to(mark);
                 return false;
             }
@@ -61,6 +61,12 @@ pub(super) fn read(out: &mut Out<'_>, start: usize, name: Name) -> bool {
         }
         is_first = false;
     }
+}
+
+/// True when YAML's marker of a document, or a comment, stands where a value would.
+fn is_marker(text: &str, at: usize) -> bool {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.starts_with("---") || rest.starts_with("...") || rest.starts_with('#')
 }
 
 /// The next line that starts with an opening brace in column 0.
