@@ -6,6 +6,8 @@ use std::{
     str::FromStr,
 };
 
+use crate::ranges::Ranges;
+
 /// A CIDR block; host bits are cleared, as Kubernetes does.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Cidr {
@@ -87,9 +89,9 @@ fn bounds(address: IpAddr, prefix: u8) -> (Point, Point) {
     ((family, bits & !mask), (family, bits | mask))
 }
 
-/// A set of addresses of both families: sorted, disjoint, non-adjacent inclusive ranges.
+/// A set of addresses of both families.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct AddressSet(Vec<(Point, Point)>);
+pub struct AddressSet(Ranges<Point>);
 
 impl AddressSet {
     /// No address.
@@ -99,41 +101,25 @@ impl AddressSet {
 
     /// Every address.
     pub fn all() -> Self {
-        Self(vec![((4, 0), (4, u128::from(u32::MAX))), ((6, 0), (6, u128::MAX))])
+        Self(Ranges::of(vec![((4, 0), (4, u128::from(u32::MAX))), ((6, 0), (6, u128::MAX))]))
     }
 
     /// The addresses that the Internet routes: without those for special purposes (RFC 6890 and its registries).
     pub fn internet() -> Self {
         let special: Vec<Cidr> = SPECIAL.iter().filter_map(|text| text.parse().ok()).collect();
         let v6 = "2000::/3".parse().map_or_else(|()| Self::empty(), |cidr: Cidr| Self::from(cidr));
-        let v4 = Self(vec![((4, 0), (4, u128::from(u32::MAX)))]);
+        let v4 = Self(Ranges::one((4, 0), (4, u128::from(u32::MAX))));
         v4.union(&v6).minus(&Self::of(&special))
     }
 
     /// The addresses of some blocks.
     pub fn of(cidrs: &[Cidr]) -> Self {
-        Self::normal(cidrs.iter().map(|cidr| bounds(cidr.address, cidr.prefix)).collect())
-    }
-
-    fn normal(mut ranges: Vec<(Point, Point)>) -> Self {
-        ranges.sort_unstable();
-        let mut out: Vec<(Point, Point)> = Vec::with_capacity(ranges.len());
-        for (start, end) in ranges {
-            match out.last_mut() {
-                Some((_, last)) if start.0 == last.0 && start.1 <= last.1.saturating_add(1) => {
-                    *last = (*last).max(end)
-                }
-                _ => out.push((start, end)),
-            }
-        }
-        Self(out)
+        Self(Ranges::of(cidrs.iter().map(|cidr| bounds(cidr.address, cidr.prefix)).collect()))
     }
 
     /// Whether an address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let wanted = point(address);
-        let at = self.0.partition_point(|&(start, _)| start <= wanted);
-        at > 0 && wanted <= self.0[at - 1].1
+        self.0.contains(point(address))
     }
 
     /// True without any address.
@@ -144,53 +130,19 @@ impl AddressSet {
     /// What is in either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self::normal(self.0.iter().chain(&other.0).copied().collect())
+        Self(self.0.union(&other.0))
     }
 
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let (mut a, mut b, mut out) = (0, 0, Vec::new());
-        while let (Some(x), Some(y)) = (self.0.get(a), other.0.get(b)) {
-            let (start, end) = (x.0.max(y.0), x.1.min(y.1));
-            if start <= end {
-                out.push((start, end));
-            }
-            if x.1 < y.1 { a += 1 } else { b += 1 }
-        }
-        Self(out)
+        Self(self.0.intersection(&other.0))
     }
 
     /// What is in it and not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        let mut out = Vec::new();
-        let mut next = 0;
-        for &(start, end) in &self.0 {
-            let mut from = Some(start);
-            while let (Some(&(first, last)), Some(begin)) = (other.0.get(next), from) {
-                if first > end {
-                    break;
-                }
-                if last < begin {
-                    next += 1;
-                    continue;
-                }
-                if first > begin {
-                    out.push((begin, (first.0, first.1 - 1)));
-                }
-                if last >= end {
-                    from = None;
-                    break;
-                }
-                from = Some((last.0, last.1 + 1));
-                next += 1;
-            }
-            if let Some(begin) = from {
-                out.push((begin, end));
-            }
-        }
-        Self(out)
+        Self(self.0.minus(&other.0))
     }
 
     /// Whether all of `other` is in it.
@@ -205,18 +157,18 @@ impl AddressSet {
 
     /// Any one address of it.
     pub fn sample(&self) -> Option<IpAddr> {
-        self.0.first().map(|&(start, _)| point_to_address(start))
+        self.0.as_slice().first().map(|&(start, _)| point_to_address(start))
     }
 
     /// The ranges that are one address or more, as addresses, both ends included.
     pub fn ranges(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
-        self.0.iter().map(|&(start, end)| (point_to_address(start), point_to_address(end)))
+        self.0.as_slice().iter().map(|&(start, end)| (point_to_address(start), point_to_address(end)))
     }
 
     /// The fewest blocks that make it up, in order.
     pub fn cidrs(&self) -> Vec<Cidr> {
         let mut out = Vec::new();
-        for &((family, start), (_, end)) in &self.0 {
+        for &((family, start), (_, end)) in self.0.as_slice() {
             let length: u32 = if family == 4 { 32 } else { 128 };
             let mut at = start;
             loop {
@@ -248,7 +200,7 @@ impl From<Cidr> for AddressSet {
 
 impl From<IpAddr> for AddressSet {
     fn from(address: IpAddr) -> Self {
-        Self(vec![(point(address), point(address))])
+        Self(Ranges::one(point(address), point(address)))
     }
 }
 

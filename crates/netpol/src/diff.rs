@@ -28,6 +28,8 @@ pub struct Difference {
     pub added: Vec<usize>,
     /// Pairs of pods that both have.
     pub changed: Vec<Changed>,
+    /// How many pods a pod in `changed` stands for, itself included, where that is more than one.
+    pub alike: BTreeMap<usize, usize>,
     /// Changes left out because there are too many.
     pub left_out: usize,
 }
@@ -55,10 +57,13 @@ pub fn difference(before: &Engine<'_>, after: &Engine<'_>) -> Difference {
     };
     // Both classes of each pod that both have, and the first pod of each such pair.
     let mut joint: BTreeMap<(u32, u32), (usize, usize)> = BTreeMap::new();
+    let mut members: BTreeMap<usize, usize> = BTreeMap::new();
     for (name, &pod) in &new {
         let Some(&was) = old.get(name) else { continue };
-        joint.entry((before.class_of(was), after.class_of(pod))).or_insert((was, pod));
+        let (_, first) = *joint.entry((before.class_of(was), after.class_of(pod))).or_insert((was, pod));
+        *members.entry(first).or_default() += 1;
     }
+    result.alike = members.into_iter().filter(|(_, count)| *count > 1).collect();
     let (mut old_rows, mut new_rows) = (before.rows(Certainty::Sure), after.rows(Certainty::Sure));
     for (&(a, b), &(was, pod)) in &joint {
         let (old_row, new_row) = (unfold(&mut old_rows, a), unfold(&mut new_rows, b));

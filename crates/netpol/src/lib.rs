@@ -22,6 +22,7 @@ mod model;
 mod outside;
 mod pair;
 mod port;
+mod ranges;
 mod read;
 mod redundant;
 mod row;

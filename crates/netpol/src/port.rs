@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ranges::Ranges;
+
 /// A protocol that Kubernetes knows ports of.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]
@@ -43,9 +45,9 @@ impl fmt::Display for Protocol {
 /// A set of ports of all protocols, and of traffic that is neither TCP, UDP nor SCTP.
 ///
 /// One line of numbers: TCP ports are 1 to 65,535, UDP's follow from 65,536 on, SCTP's from 131,072, and one number more
-/// stands for every other protocol. Sorted, disjoint, non-adjacent inclusive ranges on it.
+/// stands for every other protocol.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct PortSet(Vec<(u32, u32)>);
+pub struct PortSet(Ranges<u32>);
 
 /// Numbers of one protocol.
 const STRIDE: u32 = 1 << 16;
@@ -62,19 +64,20 @@ impl PortSet {
     pub fn all() -> Self {
         let mut all: Vec<_> = Protocol::ALL.iter().map(|&protocol| whole(protocol)).collect();
         all.push((OTHER, OTHER));
-        Self(all)
+        Self(Ranges::of(all))
     }
 
     /// Every port of a protocol.
     pub fn protocol(protocol: Protocol) -> Self {
-        Self(vec![whole(protocol)])
+        let (first, last) = whole(protocol);
+        Self(Ranges::one(first, last))
     }
 
     /// The ports `from` to `to`, both included; nothing when `to` is below `from`. Port 0 does not exist.
     pub fn range(protocol: Protocol, from: u16, to: u16) -> Self {
         let base = protocol as u32 * STRIDE;
         let from = from.max(1);
-        Self(if from <= to { vec![(base + u32::from(from), base + u32::from(to))] } else { Vec::new() })
+        Self(Ranges::one(base + u32::from(from), base + u32::from(to)))
     }
 
     /// One port.
@@ -83,65 +86,35 @@ impl PortSet {
     }
 
     /// Of many ranges, on the line of numbers.
-    pub(crate) fn from_ranges(mut ranges: Vec<(u32, u32)>) -> Self {
-        ranges.sort_unstable();
-        let mut out: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
-        for (start, end) in ranges {
-            match out.last_mut() {
-                Some((_, last)) if start <= *last + 1 => *last = (*last).max(end),
-                _ => out.push((start, end)),
-            }
-        }
-        Self(out)
+    pub(crate) fn from_ranges(ranges: Vec<(u32, u32)>) -> Self {
+        Self(Ranges::of(ranges))
     }
 
     pub(crate) fn raw(&self) -> &[(u32, u32)] {
-        &self.0
+        self.0.as_slice()
     }
 
     /// What is in either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self::from_ranges(self.0.iter().chain(&other.0).copied().collect())
+        Self(self.0.union(&other.0))
     }
 
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let (mut a, mut b, mut out) = (0, 0, Vec::new());
-        while let (Some(x), Some(y)) = (self.0.get(a), other.0.get(b)) {
-            let (start, end) = (x.0.max(y.0), x.1.min(y.1));
-            if start <= end {
-                out.push((start, end));
-            }
-            if x.1 < y.1 { a += 1 } else { b += 1 }
-        }
-        Self(out)
+        Self(self.0.intersection(&other.0))
     }
 
     /// What is in it and not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        let mut out = Vec::new();
-        for &(start, end) in &self.0 {
-            let mut from = start;
-            for &(first, last) in other.0.iter().filter(|range| range.0 <= end && range.1 >= start) {
-                if first > from {
-                    out.push((from, first - 1));
-                }
-                from = from.max(last + 1);
-            }
-            if from <= end {
-                out.push((from, end));
-            }
-        }
-        Self(out)
+        Self(self.0.minus(&other.0))
     }
 
     /// Whether one port is in it.
     pub fn contains(&self, protocol: Protocol, number: u16) -> bool {
-        let wanted = protocol as u32 * STRIDE + u32::from(number);
-        self.0.iter().any(|&(start, end)| start <= wanted && wanted <= end)
+        self.0.contains(protocol as u32 * STRIDE + u32::from(number))
     }
 
     /// Whether all of `other` is in it.
@@ -164,7 +137,7 @@ impl PortSet {
         Protocol::ALL.into_iter().flat_map(move |protocol| {
             let (low, high) = whole(protocol);
             let base = protocol as u32 * STRIDE;
-            self.0.iter().filter_map(move |&(start, end)| {
+            self.raw().iter().filter_map(move |&(start, end)| {
                 let (start, end) = (start.max(low), end.min(high));
                 (start <= end).then(|| (protocol, (start - base) as u16, (end - base) as u16))
             })
@@ -200,7 +173,7 @@ impl fmt::Display for PortSet {
                 _ => write!(f, "{from}-{to}")?,
             }
         }
-        if self.0.last().is_some_and(|&(_, end)| end == OTHER) {
+        if self.raw().last().is_some_and(|&(_, end)| end == OTHER) {
             f.write_str(if before.is_some() { " other" } else { "other" })?;
         }
         Ok(())
