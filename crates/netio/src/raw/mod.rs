@@ -20,7 +20,6 @@ mod error;
 #[cfg(test)]
 mod fast_tests;
 mod features;
-mod features;
 mod filter;
 mod live;
 mod live_run;
