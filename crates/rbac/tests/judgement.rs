@@ -120,6 +120,43 @@ fn chains_lead_to_the_cluster_where_there_is_one() {
     let token = "---\napiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata: {name: t, namespace: ops, annotations: {kubernetes.io/service-account.name: deployer}}\n";
     check(Some(3), "ops", &core("secrets", "list"), token);
     check(Some(3), "ops", "apiGroups: [argoproj.io], resources: [workflows], verbs: [create]", "");
+    let makes = |group: &str, resource: &str| {
+        format!("apiGroups: [{group}], resources: [{resource}], verbs: [create]")
+    };
+    for (group, resource) in [
+        ("argoproj.io", "experiments"),
+        ("tekton.dev", "pipelineruns"),
+        ("serving.knative.dev", "services"),
+        ("keda.sh", "scaledjobs"),
+        ("kubevirt.io", "virtualmachines"),
+        ("apps.openshift.io", "deploymentconfigs"),
+    ] {
+        check(Some(3), "ops", &makes(group, resource), "");
+    }
+    check(None, "ops", &makes("keda.sh", "scaledobjects"), "");
+    // What the operator's own account does: one that is there, bound to everything.
+    for (group, resource, namespace, name, scope, is_way) in [
+        ("argoproj.io", "applications", "argocd", "argocd-application-controller", "argocd", true),
+        ("argoproj.io", "applications", "argocd", "argocd-application-controller", "", true),
+        ("argoproj.io", "applications", "argocd", "argocd-application-controller", "ops", false),
+        ("argoproj.io", "applications", "gitops", "argocd-application-controller", "argocd", false),
+        ("kustomize.toolkit.fluxcd.io", "kustomizations", "flux-system", "kustomize-controller", "ops", true),
+        ("helm.toolkit.fluxcd.io", "helmreleases", "flux-system", "helm-controller", "ops", true),
+        ("kyverno.io", "clusterpolicies", "kyverno", "kyverno-background-controller", "", true),
+        ("policies.kyverno.io", "generatingpolicies", "kyverno", "kyverno-background-controller", "", true),
+        ("kyverno.io", "clusterpolicies", "kyverno", "kyverno-background-controller", "ops", false),
+        ("external-secrets.io", "clustersecretstores", "external-secrets", "external-secrets", "", true),
+        ("external-secrets.io", "secretstores", "external-secrets", "external-secrets", "ops", false),
+        ("operators.coreos.com", "clusterserviceversions", "olm", "olm-operator-serviceaccount", "ops", true),
+        ("operators.coreos.com", "subscriptions", "olm", "olm-operator-serviceaccount", "ops", false),
+    ] {
+        let root = ADMIN
+            .replace("name: root", "name: operator")
+            .replace("namespace: ops, name: deployer", &format!("namespace: {namespace}, name: {name}"));
+        assert!(root.contains(name));
+        check(is_way.then_some(2), scope, &makes(group, resource), &root);
+        check(None, scope, &makes(group, resource), "");
+    }
     let aws = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: aws-auth, namespace: kube-system}\n";
     check(Some(1), "kube-system", &core("configmaps", "patch"), aws);
     check(None, "kube-system", &core("configmaps", "patch"), "");

@@ -408,10 +408,10 @@ impl Edges<'_, '_, '_> {
 
     /// Objects that an operator turns into what its own account may do.
     fn operators(&mut self, namespace: Option<&str>) {
-        for operator in crate::operators::ALL {
+        for operator in crate::operators::ALL.iter().filter(|operator| operator.acts.on(namespace)) {
             let held = if self.holder.is_cluster { self.holder.cluster } else { self.holder.namespace };
             let Some(grant) = operator.held(self.builder.authorizer, held) else { continue };
-            let to = match (operator.account, namespace) {
+            let to = match (operator.acts.account(), namespace) {
                 (Some((of, name)), _) => {
                     let is_there = self
                         .builder
