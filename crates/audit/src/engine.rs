@@ -1,16 +1,20 @@
 //! Runs the selected rules over a corpus.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, HashSet},
+};
 
 use jiff::civil::Date;
 use nightlatch_finding::{
     Severity,
     audit::{
-        AuditFinding, AuditReport, Fix, InputSummary, Notice, NoticeKind, Related, RuleOutcome, SuppressedBy,
-        Suppression, Verdict,
+        AuditFinding, AuditReport, Findings, Fix, InputSummary, Mark, Notice, NoticeKind, Related, Reported,
+        RuleOutcome, SuppressedBy, Suppression, Verdict,
     },
 };
-use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, Node, NodeId};
+use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, NodeId};
 use nightlatch_untrusted::Text;
 
 use crate::{
@@ -29,50 +33,138 @@ pub fn audit(corpus: &Corpus, settings: &Settings) -> AuditReport {
 }
 
 /// The same, over a context that was made already (its engines are made once).
-pub fn audit_context<'a>(context: &Context<'a>) -> AuditReport {
-    let settings = context.settings;
-    let selected = settings.selected();
-    let mut sinks: Vec<Sink<'a>> = selected.iter().map(|rule| run(rule, context)).collect();
-    hide(&selected, &mut sinks);
-    let mut exemptions = Exemptions::new(context);
-    let mut report = AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
-    report.rules = selected.iter().zip(&sinks).map(|(rule, sink)| outcome(rule, sink, settings)).collect();
-    // In the order of the report already, and each gone when its finding is made: an estate has tens of thousands.
-    let mut ordered: Vec<(SortKey, usize, Found<'a>)> =
-        Vec::with_capacity(sinks.iter().map(|sink| sink.found.len()).sum());
-    for (index, (rule, sink)) in selected.iter().zip(sinks).enumerate() {
-        ordered.extend(sink.found.into_iter().map(|found| (sort_key(rule, &found, settings), index, found)));
-    }
-    ordered.sort_by(|a, b| a.0.cmp(&b.0));
-    report.findings.reserve_exact(ordered.len());
-    for (_, index, found) in ordered {
-        let finding = finding(selected[index], &found, context, &mut exemptions);
-        let outcome = &mut report.rules[index];
-        let counter =
-            if finding.suppressed.is_some() { &mut outcome.suppressed } else { &mut outcome.failed };
-        *counter = counter.saturating_add(1);
-        report.findings.push(finding);
-    }
-    for outcome in &mut report.rules {
-        outcome.verdict = verdict(outcome);
-    }
-    report.notices =
-        context.corpus.diagnostics.iter().map(|diagnostic| notice(context.corpus, diagnostic)).collect();
-    exemptions.notices(&mut report.notices);
-    report.input = summary(context);
-    report
+pub fn audit_context(context: &Context<'_>) -> AuditReport {
+    Judged::of(context).into_report()
 }
 
-type SortKey = (std::cmp::Reverse<Severity>, u32, u32, &'static str);
+/// What an audit came to, its findings as the checks made them: they are made into those of a report when somebody reads
+/// them, because an estate has tens of thousands.
+pub struct Judged<'c, 'a> {
+    context: &'c Context<'a>,
+    rules: Vec<&'static Rule>,
+    /// What each of the rules found.
+    found: Vec<Vec<Found<'a>>>,
+    /// The findings in the order of the report.
+    order: Vec<Place>,
+    /// The exempt ones among them, by their index in `order`.
+    exempt: HashMap<usize, Suppression>,
+    /// Everything but the findings.
+    report: AuditReport,
+}
 
-fn sort_key(rule: &'static Rule, found: &Found<'_>, settings: &Settings) -> SortKey {
-    let at = location::node_of(found.at);
-    (std::cmp::Reverse(severity(rule, found, settings)), at.document().source.0, at.span().start, rule.id)
+/// Where one finding of the report is among those of the checks.
+#[derive(Clone, Copy)]
+struct Place {
+    rule: u16,
+    index: u32,
+    severity: Severity,
+}
+
+impl<'c, 'a> Judged<'c, 'a> {
+    /// Runs the selected rules.
+    pub fn of(context: &'c Context<'a>) -> Self {
+        let settings = context.settings;
+        let rules = settings.selected();
+        let mut sinks: Vec<Sink<'a>> = rules.iter().map(|rule| run(rule, context)).collect();
+        hide(&rules, &mut sinks);
+        let mut report =
+            AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
+        report.rules = rules.iter().zip(&sinks).map(|(rule, sink)| outcome(rule, sink, settings)).collect();
+        let found: Vec<Vec<Found<'a>>> = sinks.into_iter().map(|sink| sink.found).collect();
+        let order = in_order(&rules, &found, settings);
+        let mut judged = Self { context, rules, found, order, exempt: HashMap::new(), report };
+        judged.exempt();
+        judged
+    }
+
+    /// Decides what is exempt, counts, and says what could not be read.
+    fn exempt(&mut self) {
+        let mut exemptions = Exemptions::new(self.context);
+        for index in 0..self.order.len() {
+            let (rule, found) = self.at(self.order[index]);
+            let suppression = exemptions.suppression(rule, found);
+            let outcome = &mut self.report.rules[usize::from(self.order[index].rule)];
+            let counter = if suppression.is_some() { &mut outcome.suppressed } else { &mut outcome.failed };
+            *counter = counter.saturating_add(1);
+            self.exempt.extend(suppression.map(|suppression| (index, suppression)));
+        }
+        for outcome in &mut self.report.rules {
+            outcome.verdict = verdict(outcome);
+        }
+        let corpus = self.context.corpus;
+        self.report.notices =
+            corpus.diagnostics.iter().map(|diagnostic| notice(corpus, diagnostic)).collect();
+        exemptions.notices(&mut self.report.notices);
+        self.report.input = summary(self.context);
+    }
+
+    fn at(&self, place: Place) -> (&'static Rule, &Found<'a>) {
+        let rule = usize::from(place.rule);
+        (self.rules[rule], &self.found[rule][place.index as usize])
+    }
+
+    /// Everything that came of it, for a report that makes findings as it goes.
+    pub fn reported(&self) -> Reported<'_> {
+        Reported { report: &self.report, findings: self }
+    }
+
+    /// The report with all its findings in it.
+    pub fn into_report(mut self) -> AuditReport {
+        let mut report = std::mem::take(&mut self.report);
+        report.findings = (0..self.order.len()).map(|index| self.made(index)).collect();
+        report
+    }
+
+    fn made(&self, index: usize) -> AuditFinding {
+        let place = self.order[index];
+        let (rule, found) = self.at(place);
+        let mut finding = finding(rule, found, place.severity, self.context.corpus);
+        finding.suppressed = self.exempt.get(&index).cloned();
+        if finding.suppressed.is_none() {
+            finding.fix = fix(rule, found, self.context);
+        }
+        finding
+    }
+}
+
+impl Findings for Judged<'_, '_> {
+    fn count(&self) -> usize {
+        self.order.len()
+    }
+
+    fn mark(&self, index: usize) -> Mark<'_> {
+        let place = self.order[index];
+        let rule = self.rules[usize::from(place.rule)].id;
+        Mark { rule, severity: place.severity, is_exempt: self.exempt.contains_key(&index) }
+    }
+
+    fn finding(&self, index: usize) -> Cow<'_, AuditFinding> {
+        Cow::Owned(self.made(index))
+    }
+}
+
+/// The findings worst first, then by source and place, then by rule.
+fn in_order(rules: &[&'static Rule], found: &[Vec<Found<'_>>], settings: &Settings) -> Vec<Place> {
+    let mut keyed: Vec<(Reverse<Severity>, u32, u32, Place)> =
+        Vec::with_capacity(found.iter().map(Vec::len).sum());
+    for (number, (rule, found)) in rules.iter().zip(found).enumerate() {
+        let configured = settings.severity_of(rule);
+        for (index, found) in found.iter().enumerate() {
+            let severity = severity(rule, found, configured);
+            let at = location::node_of(found.at);
+            let place = Place { rule: number as u16, index: index as u32, severity };
+            keyed.push((Reverse(severity), at.document().source.0, at.span().start, place));
+        }
+    }
+    // Rules are in the order of their identifiers, and what one rule found stays as it was found.
+    keyed.sort_unstable_by_key(|&(severity, source, start, place)| {
+        (severity, source, start, place.rule, place.index)
+    });
+    keyed.into_iter().map(|(.., place)| place).collect()
 }
 
 /// What the configuration says, else what the check judged, else what the rule says.
-fn severity(rule: &Rule, found: &Found<'_>, settings: &Settings) -> Severity {
-    let configured = settings.severity_of(rule);
+fn severity(rule: &Rule, found: &Found<'_>, configured: Severity) -> Severity {
     match found.severity {
         Some(severity) if configured == rule.severity => severity,
         _ => configured,
@@ -89,6 +181,11 @@ fn run<'a>(rule: &'static Rule, context: &Context<'a>) -> Sink<'a> {
         }
         Check::Declared(declared) => declared::check(declared, context, &mut sink),
     }
+    if !context.settings.with_fixes {
+        sink.found.iter_mut().for_each(|found| found.changes = Vec::new());
+    }
+    // Thousands are kept until the report is written.
+    sink.found.shrink_to_fit();
     sink
 }
 
@@ -172,25 +269,17 @@ pub(crate) fn verdict(outcome: &RuleOutcome) -> Verdict {
     }
 }
 
-fn finding(
-    rule: &Rule,
-    found: &Found<'_>,
-    context: &Context<'_>,
-    exemptions: &mut Exemptions<'_, '_>,
-) -> AuditFinding {
-    let severity = severity(rule, found, context.settings);
-    let at = location::node_of(found.at);
-    let corpus = context.corpus;
-    let pointer = location::pointer(found);
-    let mut finding = AuditFinding {
+/// A finding as reports have it, but for what exempts and what mends it.
+fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) -> AuditFinding {
+    AuditFinding {
         rule: rule.id.to_owned(),
         name: rule.name.to_owned(),
         severity,
         subject: location::subject(&found.subject),
         location: Some(location(corpus, found.at)),
         key_location: location::key_location(corpus, found.at),
-        pointer: Text::new(pointer),
-        message: Text::new(found.message.as_str()),
+        pointer: Text::new(location::pointer(found)),
+        message: Text::from(&*found.message),
         related: found
             .related
             .iter()
@@ -202,21 +291,26 @@ fn finding(
         fix: None,
         fingerprint: location::fingerprint(rule, found),
         suppressed: None,
-    };
-    finding.suppressed = exemptions.suppression(rule, found, at, &finding);
-    if finding.suppressed.is_none() {
-        let edits = if context.settings.with_fixes { fix::edits(corpus, &found.changes) } else { Vec::new() };
-        if found.fix_text.is_some() || !edits.is_empty() {
-            let text = found.fix_text.as_deref().unwrap_or(rule.remediation);
-            finding.fix = Some(Fix { text: Text::from(text), edits });
-        }
     }
-    finding
+}
+
+/// How to mend it, when it says so itself or can be mended by an edit.
+fn fix(rule: &Rule, found: &Found<'_>, context: &Context<'_>) -> Option<Fix> {
+    let edits = match context.settings.with_fixes {
+        true => fix::edits(context.corpus, &found.changes),
+        false => Vec::new(),
+    };
+    (found.fix_text.is_some() || !edits.is_empty()).then(|| {
+        let text = found.fix_text.as_deref().unwrap_or(rule.remediation);
+        Fix { text: Text::from(text), edits }
+    })
 }
 
 /// Everything that exempts, and what of it was needed.
 struct Exemptions<'c, 'a> {
     context: &'c Context<'a>,
+    /// Whether any source has the annotation at all: hardly ever, and then no object is looked at.
+    has_annotations: bool,
     comments: Vec<CommentExempt>,
     /// Comments by source and the line they cover.
     by_line: HashMap<(u32, u32), Vec<usize>>,
@@ -235,8 +329,10 @@ impl<'c, 'a> Exemptions<'c, 'a> {
         for (index, comment) in comments.iter().enumerate() {
             by_line.entry((comment.source.0, comment.covers)).or_default().push(index);
         }
+        let has_annotations = suppress::may_have_annotations(context.corpus);
         Self {
             context,
+            has_annotations,
             comments,
             by_line,
             used_comments: HashSet::new(),
@@ -247,26 +343,21 @@ impl<'c, 'a> Exemptions<'c, 'a> {
         }
     }
 
-    fn suppression(
-        &mut self,
-        rule: &Rule,
-        found: &Found<'_>,
-        at: Node<'_>,
-        finding: &AuditFinding,
-    ) -> Option<Suppression> {
-        self.by_comment(rule, at)
+    fn suppression(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
+        self.by_comment(rule, found)
             .or_else(|| self.by_annotation(rule, found))
-            .or_else(|| self.by_config(rule, finding))
+            .or_else(|| self.by_config(rule, found))
     }
 
     fn holds(&self, until: Option<Date>) -> bool {
         until.is_none_or(|day| self.context.settings.today <= day)
     }
 
-    fn by_comment(&mut self, rule: &Rule, at: Node<'_>) -> Option<Suppression> {
+    fn by_comment(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
         if self.comments.is_empty() {
             return None;
         }
+        let at = location::node_of(found.at);
         let source_id = at.document().source;
         let source = self.context.corpus.source(source_id);
         for line in suppress::lines_around(source, at) {
@@ -288,6 +379,9 @@ impl<'c, 'a> Exemptions<'c, 'a> {
     }
 
     fn by_annotation(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
+        if !self.has_annotations {
+            return None;
+        }
         let own = found.subject.root.get("metadata");
         for metadata in [own, found.subject.template].into_iter().flatten() {
             for (entry, (value, exempt)) in suppress::annotations(metadata).into_iter().enumerate() {
@@ -313,10 +407,14 @@ impl<'c, 'a> Exemptions<'c, 'a> {
         None
     }
 
-    fn by_config(&mut self, rule: &Rule, finding: &AuditFinding) -> Option<Suppression> {
+    fn by_config(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
         let settings = self.context.settings;
+        if settings.exemptions.is_empty() {
+            return None;
+        }
+        let finding = finding(rule, found, rule.severity, self.context.corpus);
         for (index, exemption) in settings.exemptions.iter().enumerate() {
-            if !crate::exemption::matches(exemption, rule, finding) {
+            if !crate::exemption::matches(exemption, rule, &finding) {
                 continue;
             }
             self.used_config.insert(index);
@@ -372,7 +470,8 @@ impl<'c, 'a> Exemptions<'c, 'a> {
                 Ok(_) => {}
             }
         }
-        for object in &self.context.objects {
+        let annotated: &[_] = if self.has_annotations { &self.context.objects } else { &[] };
+        for object in annotated {
             let template = self.context.template_metadata(object);
             for metadata in [object.root.get("metadata"), template].into_iter().flatten() {
                 for (entry, (value, exempt)) in suppress::annotations(metadata).into_iter().enumerate() {

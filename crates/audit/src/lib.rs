@@ -43,13 +43,13 @@ mod suppress;
 
 pub use baseline::{Baseline, BaselineError};
 pub use context::Context;
-pub use engine::{audit, audit_context};
+pub use engine::{Judged, audit, audit_context};
 pub use profile::{Profile, UnknownProfile};
 pub use rule::{Rule, UnknownRule, rule, rules};
 pub use settings::{
     Exemption, FileChoices, KubernetesVersion, Outside, Settings, SettingsError, read_settings,
 };
-pub use sink::{At, Change, Found, Sink, Subject};
+pub use sink::{At, Change, Found, Sink, Subject, Words};
 pub use suppress::{ANNOTATION, COMMENT_MARK};
 
 /// A check: looks at everything it is about and tells the sink.

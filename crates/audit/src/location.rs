@@ -82,7 +82,11 @@ pub(crate) fn pointer(found: &Found<'_>) -> String {
     match found.at {
         At::Value(node) => node.pointer_from(found.subject.root),
         At::Missing(parent, path) => {
-            format!("{}/{}", parent.pointer_from(found.subject.root), path.replace('.', "/"))
+            let mut pointer = parent.pointer_from(found.subject.root);
+            for key in path.split('.') {
+                pointer.extend(["/", key]);
+            }
+            pointer
         }
     }
 }
@@ -106,7 +110,7 @@ pub(crate) fn fingerprint(rule: &Rule, found: &Found<'_>) -> String {
         At::Value(node) => (node, ""),
         At::Missing(parent, path) => (parent, path),
     };
-    let mut hash = Sha256::new();
+    let path = keyed_path(node, subject.root);
     let parts = [
         rule.id,
         group,
@@ -114,40 +118,53 @@ pub(crate) fn fingerprint(rule: &Rule, found: &Found<'_>) -> String {
         subject.namespace.unwrap_or(""),
         subject.name,
         subject.container.unwrap_or(""),
-        &keyed_path(node, subject.root),
+        &path,
         missing,
         found.cause.as_deref().unwrap_or(""),
     ];
+    // In one piece: hashing many short ones takes several times as long.
+    let mut hashed = Vec::with_capacity(256);
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
+        hashed.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        hashed.extend_from_slice(part.as_bytes());
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(&hashed);
+    let first: [u8; 8] = std::array::from_fn(|index| digest[index]);
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 fn keyed_path(node: Node<'_>, root: Node<'_>) -> String {
-    let mut parts = Vec::new();
+    let mut nodes = Vec::with_capacity(8);
     let mut at = node;
     while at != root {
         let Some(parent) = at.parent() else { break };
-        parts.push(match at.key() {
-            Some(key) => key.text().to_owned(),
-            None => element_name(at),
-        });
+        nodes.push(at);
         at = parent;
     }
-    parts.reverse();
-    parts.join("/")
+    let mut path = String::with_capacity(64);
+    for (index, node) in nodes.into_iter().rev().enumerate() {
+        if index > 0 {
+            path.push('/');
+        }
+        match node.key() {
+            Some(key) => path.push_str(key.text()),
+            None => push_element_name(node, &mut path),
+        }
+    }
+    path
 }
 
-fn element_name(element: Node<'_>) -> String {
+fn push_element_name(element: Node<'_>, path: &mut String) {
     for key in ELEMENT_KEYS {
         if let Some(value) = element.get(key) {
-            return format!("[{key}={}]", value.text());
+            path.extend(["[", key, "=", value.text(), "]"]);
+            return;
         }
     }
     match element.kind() {
-        Kind::Mapping | Kind::Sequence => element.pointer_from(element.parent().unwrap_or(element)),
-        _ => format!("[={}]", element.text()),
+        Kind::Mapping | Kind::Sequence => {
+            path.push_str(&element.pointer_from(element.parent().unwrap_or(element)));
+        }
+        _ => path.extend(["[=", element.text(), "]"]),
     }
 }

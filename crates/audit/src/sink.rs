@@ -1,6 +1,6 @@
 //! What a check says: what broke, what held, what cannot be known.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use nightlatch_finding::Severity;
 use nightlatch_manifest::{Document, Node, Object};
@@ -82,38 +82,36 @@ pub enum Change<'a> {
     Append(Node<'a>, String),
 }
 
+/// Words of a check: most are constants, and thousands of findings share them.
+pub type Words = Cow<'static, str>;
+
 /// One finding, as a check makes it.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
     pub(crate) subject: Subject<'a>,
     pub(crate) at: At<'a>,
-    pub(crate) message: String,
+    pub(crate) message: Words,
     pub(crate) severity: Option<Severity>,
     pub(crate) related: Vec<(String, Option<Node<'a>>)>,
-    pub(crate) fix_text: Option<String>,
+    pub(crate) fix_text: Option<Words>,
     pub(crate) changes: Vec<Change<'a>>,
-    pub(crate) cause: Option<String>,
+    pub(crate) cause: Option<Words>,
 }
 
 impl<'a> Found<'a> {
     /// A finding at a value that is there. `message`: what is wrong here, in one sentence without a full stop at its end
     /// being needed; never holds a secret.
-    pub fn new(subject: Subject<'a>, at: Node<'a>, message: impl Into<String>) -> Self {
+    pub fn new(subject: Subject<'a>, at: Node<'a>, message: impl Into<Words>) -> Self {
         Self::at(subject, At::Value(at), message)
     }
 
     /// A finding about a value that is absent: the dotted `path` below `parent`.
-    pub fn missing(
-        subject: Subject<'a>,
-        parent: Node<'a>,
-        path: &'a str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn missing(subject: Subject<'a>, parent: Node<'a>, path: &'a str, message: impl Into<Words>) -> Self {
         Self::at(subject, At::Missing(parent, path), message)
     }
 
     /// A finding anywhere.
-    pub fn at(subject: Subject<'a>, at: At<'a>, message: impl Into<String>) -> Self {
+    pub fn at(subject: Subject<'a>, at: At<'a>, message: impl Into<Words>) -> Self {
         Self {
             subject,
             at,
@@ -134,25 +132,32 @@ impl<'a> Found<'a> {
 
     /// Adds a line of evidence, with its place when it has one.
     pub fn related(mut self, message: impl Into<String>, at: Option<Node<'a>>) -> Self {
+        if self.related.is_empty() {
+            self.related.reserve_exact(1);
+        }
         self.related.push((message.into(), at));
         self
     }
 
     /// Says how to mend this case; without it the rule's remediation is shown.
-    pub fn fix_text(mut self, text: impl Into<String>) -> Self {
+    pub fn fix_text(mut self, text: impl Into<Words>) -> Self {
         self.fix_text = Some(text.into());
         self
     }
 
     /// Adds a change that mends it; several are made together.
     pub fn change(mut self, change: Change<'a>) -> Self {
+        // One is the rule, and thousands of findings are kept at once.
+        if self.changes.is_empty() {
+            self.changes.reserve_exact(1);
+        }
         self.changes.push(change);
         self
     }
 
     /// Names what it is about within the subject (`volume:data`), so that a rule that hides this one does so for the same
     /// thing only. Without it: the container, or the object.
-    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+    pub fn cause(mut self, cause: impl Into<Words>) -> Self {
         self.cause = Some(cause.into());
         self
     }

@@ -127,6 +127,12 @@ pub(crate) fn lines_around(source: &Source, node: Node<'_>) -> Vec<u32> {
     lines
 }
 
+/// False when no source has the annotation. A key may be written with escapes; texts with one that could be it are not
+/// looked into further.
+pub(crate) fn may_have_annotations(corpus: &Corpus) -> bool {
+    corpus.sources.iter().any(|source| source.text.contains(ANNOTATION) || source.text.contains('\\'))
+}
+
 /// The exemptions in the annotation of a metadata node, each with the annotation's value for its place.
 pub(crate) fn annotations<'a>(metadata: Node<'a>) -> Vec<(Node<'a>, Result<Exempt, BadExempt>)> {
     let Some(value) = metadata.get("annotations").and_then(|annotations| annotations.get(ANNOTATION)) else {

@@ -2,10 +2,14 @@
 //!
 //! Text that comes from the audited files is [`Text`]: it leaves only through an escaper.
 
+mod findings;
+
 use std::collections::BTreeMap;
 
 use nightlatch_untrusted::Text;
 use serde::{Deserialize, Serialize};
+
+pub use findings::{Findings, Mark, Reported};
 
 use crate::Severity;
 

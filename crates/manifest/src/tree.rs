@@ -216,7 +216,17 @@ impl<'a> Node<'a> {
 
     /// The value of a key, `null` included.
     pub fn get_raw(self, key: &str) -> Option<Self> {
-        self.entries().find(|(name, _)| name.text() == key).map(|(_, value)| value)
+        if self.kind() != Kind::Mapping {
+            return None;
+        }
+        // Asked more often than anything else: most keys differ in length already, which costs no look at the text.
+        let slots = &self.document.slots;
+        self.children()
+            .chunks_exact(2)
+            .find(|pair| {
+                slots[pair[0] as usize].len as usize == key.len() && self.other(pair[0]).text() == key
+            })
+            .map(|pair| self.other(pair[1]))
     }
 
     /// Follows a dotted path of keys, such as `spec.template.spec`; nothing when a part is absent or `null`.
@@ -271,19 +281,25 @@ impl<'a> Node<'a> {
 
     /// The JSON pointer from `root` (RFC 6901); from the document's root when `root` is not above it.
     pub fn pointer_from(self, root: Self) -> String {
-        let mut parts = Vec::new();
+        let mut nodes = Vec::with_capacity(8);
         let mut node = self;
         while node.id != root.id {
             let Some(parent) = node.parent() else { break };
-            parts.push(match node.key() {
-                Some(key) => key.text().replace('~', "~0").replace('/', "~1"),
-                None => node.slot().place.to_string(),
-            });
+            nodes.push(node);
             node = parent;
         }
-        let mut pointer = String::new();
-        for part in parts.iter().rev() {
-            let _ = write!(pointer, "/{part}");
+        let mut pointer = String::with_capacity(64);
+        for node in nodes.into_iter().rev() {
+            pointer.push('/');
+            match node.key().map(Self::text) {
+                Some(key) if key.contains(['~', '/']) => {
+                    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                }
+                Some(key) => pointer.push_str(key),
+                None => {
+                    let _ = write!(pointer, "{}", node.slot().place);
+                }
+            }
         }
         pointer
     }

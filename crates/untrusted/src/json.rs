@@ -36,7 +36,7 @@ impl Formatter for Inert {
         fragment: &str,
     ) -> io::Result<()> {
         // Most of what is written is plain, and told so much faster than by looking at characters.
-        if fragment.bytes().all(|b| (b' '..0x7f).contains(&b)) {
+        if is_plain(fragment.as_bytes()) {
             return self.0.write_string_fragment(writer, fragment);
         }
         let mut start = 0;
@@ -50,4 +50,9 @@ impl Formatter for Inert {
         }
         self.0.write_string_fragment(writer, &fragment[start..])
     }
+}
+
+/// True for bytes that are printable ASCII. Without an early end, so that many are looked at in one step.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.chunks(64).all(|chunk| chunk.iter().fold(true, |plain, b| plain & (b' '..0x7f).contains(b)))
 }

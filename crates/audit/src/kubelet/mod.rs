@@ -286,7 +286,7 @@ impl<'c, 'a> Kubelet<'c, 'a> {
     }
 
     /// A finding about the value of a field: at what sets it, else where it is missing.
-    pub(crate) fn found(&self, field: Field, value: &Value<'a>, message: &str) -> Option<Found<'a>> {
+    pub(crate) fn found(&self, field: Field, value: &Value<'a>, message: &'static str) -> Option<Found<'a>> {
         match value {
             Value::Set(set) => Some(self.found_at(set, message)),
             Value::Default | Value::LegacyDefault => self.found_missing(field.path, message),
@@ -295,7 +295,7 @@ impl<'c, 'a> Kubelet<'c, 'a> {
     }
 
     /// A finding at a value.
-    pub(crate) fn found_at(&self, set: &Set<'a>, message: &str) -> Found<'a> {
+    pub(crate) fn found_at(&self, set: &Set<'a>, message: impl Into<crate::Words>) -> Found<'a> {
         match (set.by, &self.program) {
             (By::File(layer) | By::Effective(layer), _) => Found::new(layer.subject, set.node, message),
             (By::Flag, Some(program)) => program.found_at(set.node, message),
@@ -303,7 +303,7 @@ impl<'c, 'a> Kubelet<'c, 'a> {
         }
     }
 
-    fn found_missing(&self, path: &'static str, message: &str) -> Option<Found<'a>> {
+    fn found_missing(&self, path: &'static str, message: &'static str) -> Option<Found<'a>> {
         match (self.base, &self.program) {
             (Base::File(layer) | Base::Effective(layer), _) => {
                 Some(Found::missing(layer.subject, layer.root, path, message))

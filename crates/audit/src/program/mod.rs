@@ -144,22 +144,22 @@ impl<'c, 'a> Program<'c, 'a> {
     }
 
     /// A finding at a flag.
-    pub(crate) fn found(&self, setting: &Setting<'a>, message: impl Into<String>) -> Found<'a> {
+    pub(crate) fn found(&self, setting: &Setting<'a>, message: impl Into<crate::Words>) -> Found<'a> {
         self.found_at(setting.node, message)
     }
 
     /// A finding at a part of the command line.
-    pub(crate) fn found_at(&self, node: Node<'a>, message: impl Into<String>) -> Found<'a> {
+    pub(crate) fn found_at(&self, node: Node<'a>, message: impl Into<crate::Words>) -> Found<'a> {
         Found::new(self.subject(), node, message)
     }
 
     /// A finding about a flag that is absent.
-    pub(crate) fn missing(&self, message: impl Into<String>) -> Found<'a> {
+    pub(crate) fn missing(&self, message: impl Into<crate::Words>) -> Found<'a> {
         Found::new(self.subject(), self.component.at, message)
     }
 
     /// A finding at a flag that must go.
-    pub(crate) fn removing(&self, setting: &Setting<'a>, message: impl Into<String>) -> Found<'a> {
+    pub(crate) fn removing(&self, setting: &Setting<'a>, message: impl Into<crate::Words>) -> Found<'a> {
         let found = self.found(setting, message);
         if self.component.is_of_kubeadm_file() {
             return match kubeadm_entry(setting.node) {

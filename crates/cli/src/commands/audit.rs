@@ -15,10 +15,10 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use nightlatch_audit::{Baseline, Profile, Settings, audit, rule};
+use nightlatch_audit::{Baseline, Context, Judged, Profile, Settings, audit, rule};
 use nightlatch_finding::{
     Severity,
-    audit::{AuditReport, NoticeKind},
+    audit::{AuditReport, NoticeKind, Reported},
 };
 use nightlatch_manifest::Corpus;
 use nightlatch_report::audit::RuleText;
@@ -155,20 +155,33 @@ impl Audit {
         if self.fix {
             return fix::fix(self, corpus, &settings, session);
         }
+        if !self.keeps_findings() {
+            let context = Context::new(&corpus, &settings);
+            let judged = Judged::of(&context);
+            output::print(self, judged.reported(), &corpus, session)?;
+            return Ok(exit(judged.reported(), fail_on));
+        }
         let (report, mended) = self.judge(&corpus, &settings, baseline.as_ref());
         if let Some(path) = &self.write_baseline {
             configuration::write_baseline(path, &Baseline::of(&report))?;
         }
-        output::print(self, &report, &corpus, session)?;
+        output::print(self, Reported::from(&report), &corpus, session)?;
         if let Some(name) = &self.store {
             book::store(name, &self.corpus, &report, session)?;
         }
         if mended > 0 && session.chatty() {
             say(format_args!(
-                "note: {mended} findings of the baseline are mended; --write-baseline makes a shorter one"
+                "note: {} mended that the baseline holds; --write-baseline makes a shorter one",
+                if mended == 1 { "1 finding is".to_owned() } else { format!("{mended} findings are") }
             ));
         }
-        Ok(exit(&report, fail_on))
+        Ok(exit(Reported::from(&report), fail_on))
+    }
+
+    /// Whether all findings are needed at once. Otherwise each is made when it is printed: thirty thousand of them are
+    /// more than everything else.
+    fn keeps_findings(&self) -> bool {
+        self.baseline.is_some() || self.write_baseline.is_some() || self.store.is_some()
     }
 
     fn judge(&self, corpus: &Corpus, settings: &Settings, baseline: Option<&Baseline>) -> (AuditReport, u64) {
@@ -192,15 +205,10 @@ impl Audit {
 
 /// Findings at the threshold come first: they are what a gate asks. Then what could not be read: an audit of a part is
 /// never clean.
-fn exit(report: &AuditReport, fail_on: Option<Severity>) -> Exit {
-    let worst = report
-        .findings
-        .iter()
-        .filter(|finding| finding.suppressed.is_none())
-        .map(|finding| finding.severity)
-        .max();
+fn exit(reported: Reported<'_>, fail_on: Option<Severity>) -> Exit {
+    let worst = reported.marks().filter(|mark| !mark.is_exempt).map(|mark| mark.severity).max();
     let fails = fail_on.is_some_and(|threshold| worst.is_some_and(|worst| worst >= threshold));
-    let unreadable = report.notices.iter().any(|notice| notice.kind == NoticeKind::Unreadable);
+    let unreadable = reported.report.notices.iter().any(|notice| notice.kind == NoticeKind::Unreadable);
     match (fails, unreadable) {
         (true, _) => Exit::Findings,
         (false, true) => Exit::Usage,
@@ -228,9 +236,12 @@ fn profiles_of(rule: &nightlatch_audit::Rule) -> Vec<&'static str> {
     Profile::ALL.into_iter().filter(|profile| profile.selects(rule)).map(Profile::as_str).collect()
 }
 
+/// Bytes that are written at once: a report has megabytes.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// Writes through a buffer that is flushed, so that a full disk is an error and not a loss.
 fn flushed(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     write(&mut out)?;
     out.flush()?;
     Ok(())

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use nightlatch_finding::{
     Severity,
-    audit::{AuditFinding, AuditReport, Location, NoticeKind, Subject},
+    audit::{AuditFinding, AuditReport, Location, Mark, NoticeKind, Reported, Subject},
 };
 use nightlatch_untrusted::Text;
 
@@ -86,13 +86,29 @@ pub(crate) fn counted(report: &AuditReport) -> impl Iterator<Item = &AuditFindin
     report.findings.iter().filter(|finding| finding.suppressed.is_none())
 }
 
+/// Where the findings that count stand in the report, by rule, worst rule first.
+pub(crate) fn places_by_rule<'r>(reported: Reported<'r>) -> Vec<(&'r str, Severity, Vec<usize>)> {
+    let mut rules: BTreeMap<&str, (Severity, Vec<usize>)> = BTreeMap::new();
+    for (index, mark) in reported.marks().enumerate().filter(|(_, mark)| !mark.is_exempt) {
+        let (worst, places) = rules.entry(mark.rule).or_default();
+        *worst = mark.severity.max(*worst);
+        places.push(index);
+    }
+    let mut rules: Vec<_> = rules.into_iter().map(|(id, (worst, places))| (id, worst, places)).collect();
+    rules.sort_by_key(|(_, worst, _)| std::cmp::Reverse(*worst));
+    rules
+}
+
+/// The marks of the findings that count.
+fn counted_marks<'r>(reported: Reported<'r>) -> impl Iterator<Item = Mark<'r>> {
+    reported.marks().filter(|mark| !mark.is_exempt)
+}
+
 /// Numbers of findings that count, worst severity first, none left out.
-pub(crate) fn by_severity(report: &AuditReport) -> Vec<(Severity, usize)> {
-    Severity::ALL
-        .into_iter()
-        .rev()
-        .map(|severity| (severity, counted(report).filter(|finding| finding.severity == severity).count()))
-        .collect()
+pub(crate) fn by_severity<'r>(report: impl Into<Reported<'r>>) -> Vec<(Severity, usize)> {
+    let reported = report.into();
+    let of = |severity| counted_marks(reported).filter(|mark| mark.severity == severity).count();
+    Severity::ALL.into_iter().rev().map(|severity| (severity, of(severity))).collect()
 }
 
 /// `Deployment shop/web [app]`, raw: escape it.
@@ -120,22 +136,24 @@ pub(crate) fn place_text(location: Option<&Location>) -> String {
 }
 
 /// What was looked at and what came of it, in one or two sentences. Without foreign text.
-pub fn audit_summary(report: &AuditReport) -> String {
+pub fn audit_summary<'r>(report: impl Into<Reported<'r>>) -> String {
+    let reported = report.into();
+    let report = reported.report;
     let input = &report.input;
     let mut text = String::new();
-    let found: Vec<String> = by_severity(report)
+    let found: Vec<String> = by_severity(reported)
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .map(|(severity, count)| format!("{count} {severity}"))
         .collect();
-    let total = counted(report).count();
+    let total = counted_marks(reported).count();
     match total {
         0 => text.push_str("no findings"),
         1 => text.push_str("1 finding: "),
         _ => text.push_str(&format!("{total} findings: ")),
     }
     text.push_str(&found.join(", "));
-    let exempt = report.findings.len() - total;
+    let exempt = reported.findings.count() - total;
     if exempt > 0 {
         text.push_str(&format!("; {exempt} exempt"));
     }

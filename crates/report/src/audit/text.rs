@@ -5,11 +5,13 @@ use std::{
     io::{self, Write},
 };
 
-use nightlatch_finding::audit::{AuditFinding, AuditReport, Notice, NoticeKind, RuleOutcome, Verdict};
+use nightlatch_finding::audit::{
+    AuditFinding, AuditReport, Notice, NoticeKind, Reported, RuleOutcome, Verdict,
+};
 
 use super::{
-    RuleText, RuleTexts, audit_summary, by_rule, counted, cut, place_text, plural, reference_url,
-    subject_text,
+    RuleText, RuleTexts, audit_summary, counted_marks, cut, place_text, places_by_rule, plural,
+    reference_url, subject_text,
 };
 use crate::{
     page::Page,
@@ -53,34 +55,34 @@ const MESSAGE_CHARS_MAX: usize = 600;
 ///
 /// # Errors
 /// What `out` reports.
-pub fn text(
-    report: &AuditReport,
+pub fn text<'r>(
+    report: impl Into<Reported<'r>>,
     rules: RuleTexts<'_>,
     options: TextOptions,
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let reported = report.into();
     let mut page = Page::new(out, style);
     match options.group {
-        Group::Rule => grouped_by_rule(report, rules, options, &mut page)?,
-        Group::File => grouped_by_file(report, rules, options, &mut page)?,
+        Group::Rule => grouped_by_rule(reported, rules, options, &mut page)?,
+        Group::File => grouped_by_file(reported, rules, options, &mut page)?,
     }
-    notices(&report.notices, options, &mut page)?;
-    let paint = if counted(report).next().is_some() { Paint::Bold } else { Paint::Green };
-    page.paragraph(0, "", &audit_summary(report), paint, usize::MAX)
+    notices(&reported.report.notices, options, &mut page)?;
+    let paint = if counted_marks(reported).next().is_some() { Paint::Bold } else { Paint::Green };
+    page.paragraph(0, "", &audit_summary(reported), paint, usize::MAX)
 }
 
 fn grouped_by_rule(
-    report: &AuditReport,
+    reported: Reported<'_>,
     rules: RuleTexts<'_>,
     options: TextOptions,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
-    for (id, findings) in by_rule(report) {
+    for (id, worst, places) in places_by_rule(reported) {
         let rule = rules(id);
-        let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or_default();
         let title = rule.map_or("", |rule| rule.title);
-        let count = if findings.len() > 1 { format!(" ({})", findings.len()) } else { String::new() };
+        let count = if places.len() > 1 { format!(" ({})", places.len()) } else { String::new() };
         page.paragraph(
             0,
             &format!("{} ", worst.as_str().to_uppercase()),
@@ -92,10 +94,10 @@ fn grouped_by_rule(
             page.paragraph(2, "why  ", rule.rationale, Paint::Plain, LINES_MAX)?;
             page.paragraph(2, "fix  ", rule.remediation, Paint::Plain, LINES_MAX)?;
         }
-        for finding in findings.iter().take(options.listed_max) {
-            one(finding, worst, options, page)?;
+        for &index in places.iter().take(options.listed_max) {
+            one(&reported.findings.finding(index), worst, options, page)?;
         }
-        more(findings.len(), options.listed_max, page)?;
+        more(places.len(), options.listed_max, page)?;
         page.blank()?;
     }
     Ok(())
@@ -137,13 +139,14 @@ fn one(
 }
 
 fn grouped_by_file(
-    report: &AuditReport,
+    reported: Reported<'_>,
     rules: RuleTexts<'_>,
     options: TextOptions,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
+    let all: Vec<_> = reported.findings().filter(|finding| finding.suppressed.is_none()).collect();
     let mut files: BTreeMap<&str, Vec<&AuditFinding>> = BTreeMap::new();
-    for finding in counted(report) {
+    for finding in &all {
         files.entry(finding.location.as_ref().map_or("", |at| at.file.raw())).or_default().push(finding);
     }
     for (file, mut findings) in files {

@@ -24,7 +24,7 @@ fn has(items: &[Item<'_>], plugin: &str) -> bool {
 fn must_be_on<'a>(
     context: &Context<'a>,
     plugin: &str,
-    message: &str,
+    message: &'static str,
     otherwise: impl Fn(&Context<'a>) -> bool,
     sink: &mut Sink<'a>,
 ) {
@@ -41,7 +41,7 @@ fn must_be_on<'a>(
     }
 }
 
-fn switching_on<'a>(program: &Program<'_, 'a>, plugin: &str, message: &str) -> crate::Found<'a> {
+fn switching_on<'a>(program: &Program<'_, 'a>, plugin: &str, message: &'static str) -> crate::Found<'a> {
     let flag = "enable-admission-plugins";
     match program.get(flag) {
         Some(setting) => {
@@ -53,7 +53,7 @@ fn switching_on<'a>(program: &Program<'_, 'a>, plugin: &str, message: &str) -> c
 }
 
 /// Reports a plugin that is on by default and switched off.
-fn must_not_be_off<'a>(context: &Context<'a>, plugin: &str, message: &str, sink: &mut Sink<'a>) {
+fn must_not_be_off<'a>(context: &Context<'a>, plugin: &str, message: &'static str, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
         match program.list("disable-admission-plugins").into_iter().find(|item| item.text == plugin) {
             Some(item) => sink.fail(program.found_at(item.node, message)),

@@ -45,7 +45,7 @@ pub(super) fn maxsize<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// Judges a limit of the log file; without a file there is nothing to judge. 0 and absent mean the default, which is never
 /// too short.
-fn retention<'a>(context: &Context<'a>, flag: &str, least: i64, unset: &str, sink: &mut Sink<'a>) {
+fn retention<'a>(context: &Context<'a>, flag: &str, least: i64, unset: &'static str, sink: &mut Sink<'a>) {
     for program in programs(context, "kube-apiserver") {
         if program.get("audit-log-path").is_none_or(|path| path.text() == "-") {
             continue;

@@ -111,7 +111,7 @@ fn judge<'a>(object: &Object<'a>, sink: &mut Sink<'a>) {
 fn report<'a>(
     subject: Subject<'a>,
     policy: Node<'a>,
-    cause: &str,
+    cause: &'static str,
     unlogged: &[(&'static str, Option<Node<'a>>)],
     sink: &mut Sink<'a>,
 ) {

@@ -68,12 +68,12 @@ impl<'a> Cluster<'a> {
     }
 
     /// A finding at a field, or at the cluster when it has none.
-    pub(crate) fn found(&self, seen: Seen<'a>, message: impl Into<String>) -> Found<'a> {
+    pub(crate) fn found(&self, seen: Seen<'a>, message: impl Into<crate::Words>) -> Found<'a> {
         Found::new(self.subject, seen.node().unwrap_or(self.fields.values), message)
     }
 
     /// A failure at a field.
-    pub(crate) fn fail(&self, seen: Seen<'a>, message: impl Into<String>) -> Judged<'a> {
+    pub(crate) fn fail(&self, seen: Seen<'a>, message: impl Into<crate::Words>) -> Judged<'a> {
         Judged::broken(self.found(seen, message))
     }
 }

@@ -14,7 +14,7 @@ fn off<'a>(
     context: &Context<'a>,
     sink: &mut Sink<'a>,
     seen: impl Fn(&Container<'_, 'a>) -> Switch<'a>,
-    message: &str,
+    message: &'static str,
 ) {
     for container in containers(context) {
         match seen(&container) {

@@ -63,7 +63,7 @@ fn lacks<'a>(
     container: &Container<'_, 'a>,
     compose: &'static str,
     inspect: &str,
-    message: &str,
+    message: &'static str,
 ) -> Found<'a> {
     match (container.get(compose, inspect), container.service) {
         (Some(node), _) => Found::new(container.subject, node, message),
@@ -91,7 +91,7 @@ fn limit<'a>(
     sink: &mut Sink<'a>,
     compose: &[&'static str],
     inspect: &[&str],
-    message: &str,
+    message: &'static str,
 ) {
     for container in containers(context) {
         let fields = if container.service.is_some() { compose } else { inspect };

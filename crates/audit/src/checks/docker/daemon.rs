@@ -88,7 +88,12 @@ impl<'a> Daemon<'a> {
     }
 
     /// A finding at a value of a setting, or about one that is absent.
-    pub(crate) fn found(&self, key: &'a str, setting: &Setting<'a>, message: impl Into<String>) -> Found<'a> {
+    pub(crate) fn found(
+        &self,
+        key: &'a str,
+        setting: &Setting<'a>,
+        message: impl Into<crate::Words>,
+    ) -> Found<'a> {
         let found = match (setting.one(), self.file) {
             (Some((_, node)), _) => Found::new(self.subject, node, message),
             (None, Some(file)) => Found::missing(self.subject, file, key, message),

@@ -57,7 +57,7 @@ fn mend<'a>(
     key: &'static str,
     setting: &Setting<'a>,
     to: &str,
-    message: &str,
+    message: &'static str,
 ) -> Found<'a> {
     let found = daemon.found(key, setting, message);
     match (setting, daemon.file) {

@@ -88,7 +88,7 @@ fn peer_auto_tls<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     must_not_be_true(context, "peer-auto-tls", "the certificates between members are self-made", sink);
 }
 
-fn must_not_be_true<'a>(context: &Context<'a>, name: &str, message: &str, sink: &mut Sink<'a>) {
+fn must_not_be_true<'a>(context: &Context<'a>, name: &str, message: &'static str, sink: &mut Sink<'a>) {
     judge_each(context, sink, |etcd| {
         if etcd.is_true(name) { etcd.finding(name, message, Some("false")).into() } else { Verdict::Holds }
     });
@@ -152,7 +152,7 @@ fn shared_ca<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let Some(related) = shared(&own, of_own.as_ref(), file, of_server.as_ref()) else { continue };
                 let message =
                     format!("etcd's {who} and the API server's clients are signed by the same authority");
-                let found = etcd.found(&own, &message).related(related, Some(file.node));
+                let found = etcd.found(&own, message).related(related, Some(file.node));
                 return match &of_own {
                     Some(authority) => found.related("etcd's authority", Some(authority.node)),
                     None => found,
@@ -198,7 +198,7 @@ fn metrics_public<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     plain(context, &["listen-metrics-urls"], "metrics are told to the network in plain HTTP", sink);
 }
 
-fn plain<'a>(context: &Context<'a>, names: &[&str], message: &str, sink: &mut Sink<'a>) {
+fn plain<'a>(context: &Context<'a>, names: &[&str], message: &'static str, sink: &mut Sink<'a>) {
     judge_each(context, sink, |etcd| {
         let first = |reach| names.iter().find_map(|name| etcd.plain(name, reach));
         if let Some(value) = first(Reach::Network) {

@@ -106,12 +106,12 @@ impl<'a> Etcd<'_, 'a> {
     }
 
     /// A finding at a value.
-    pub(super) fn found(&self, value: &Setting<'a>, message: &str) -> Found<'a> {
+    pub(super) fn found(&self, value: &Setting<'a>, message: impl Into<crate::Words>) -> Found<'a> {
         self.program.found(value, message)
     }
 
     /// A finding about a setting that is absent or wrong, with the change that gives it a value.
-    pub(super) fn finding(&self, name: &str, message: &str, mended: Option<&str>) -> Found<'a> {
+    pub(super) fn finding(&self, name: &str, message: &'static str, mended: Option<&str>) -> Found<'a> {
         let now = self.program.get(name);
         let found = match &now {
             Some(value) => self.program.found(value, message),

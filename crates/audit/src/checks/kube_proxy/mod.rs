@@ -60,7 +60,7 @@ impl<'a> Proxy<'_, 'a> {
         }
     }
 
-    fn found(&self, node: Node<'a>, message: &str) -> Found<'a> {
+    fn found(&self, node: Node<'a>, message: &'static str) -> Found<'a> {
         match self {
             Self::Flags(program) => program.found_at(node, message),
             Self::File { subject, .. } => Found::new(*subject, node, message),

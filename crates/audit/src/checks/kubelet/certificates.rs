@@ -100,7 +100,7 @@ pub(super) fn weak_tls<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 1 => format!("{name} is weak"),
                 count => format!("{name} and {} more are weak", count - 1),
             };
-            sink.fail(kubelet.found_at(set, &message));
+            sink.fail(kubelet.found_at(set, message));
         }
         if let Value::Set(set) = &version
             && is_weak_version(&set.text)

@@ -130,7 +130,7 @@ pub(super) fn unsafe_sysctls<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         match kubelet.value(UNSAFE_SYSCTLS) {
             Value::Set(set) if !set.list().is_empty() => {
                 let names: String = set.list().join(", ").chars().take(120).collect();
-                sink.fail(kubelet.found_at(&set, &format!("pods may set unsafe sysctls: {names}")));
+                sink.fail(kubelet.found_at(&set, format!("pods may set unsafe sysctls: {names}")));
             }
             Value::Unknown(why) => sink.unknown(why),
             Value::Unstated => {}

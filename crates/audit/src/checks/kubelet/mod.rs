@@ -36,7 +36,7 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
 fn judge<'a>(
     context: &Context<'a>,
     field: Field,
-    message: &str,
+    message: &'static str,
     mended: &str,
     broken: impl Fn(&Value<'a>) -> Option<bool>,
     sink: &mut Sink<'a>,

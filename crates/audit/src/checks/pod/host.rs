@@ -23,7 +23,7 @@ pub(super) fn network<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     namespace(context, sink, "hostNetwork", "the pod uses the network of its node");
 }
 
-fn namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>, field: &str, message: &str) {
+fn namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>, field: &str, message: &'static str) {
     for workload in &context.workloads {
         match workload.pod_spec.get(field).filter(|node| says_true(*node)) {
             Some(node) => {

@@ -82,7 +82,13 @@ pub(super) fn memory_limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     limit(context, sink, "memory", "resources.limits.memory", "it has no memory limit");
 }
 
-fn limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>, resource: &str, path: &'static str, message: &str) {
+fn limit<'a>(
+    context: &Context<'a>,
+    sink: &mut Sink<'a>,
+    resource: &str,
+    path: &'static str,
+    message: &'static str,
+) {
     let defaults = Defaults::new(context);
     for workload in &context.workloads {
         for container in workload.containers().filter(|container| !is_ephemeral(container)) {
@@ -115,7 +121,7 @@ fn request<'a>(
     sink: &mut Sink<'a>,
     resource: &str,
     path: &'static str,
-    message: &str,
+    message: &'static str,
 ) {
     let defaults = Defaults::new(context);
     for workload in &context.workloads {
@@ -136,7 +142,7 @@ fn found<'a>(
     workload: &Workload<'a>,
     container: &Container<'a>,
     path: &'static str,
-    message: &str,
+    message: &'static str,
 ) -> Found<'a> {
     let subject = context.container_subject(workload, container);
     match container.node.at(path) {

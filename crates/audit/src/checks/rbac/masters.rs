@@ -28,7 +28,7 @@ pub(super) fn credentials<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-fn judge<'a>(subject: Subject<'a>, node: Node<'a>, message: &str, sink: &mut Sink<'a>) {
+fn judge<'a>(subject: Subject<'a>, node: Node<'a>, message: &'static str, sink: &mut Sink<'a>) {
     let text = node.text();
     if text.len() > TEXT_BYTES_MAX {
         return sink.unknown("a certificate is too long to be looked into");

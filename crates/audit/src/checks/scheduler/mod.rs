@@ -54,7 +54,13 @@ fn profiling<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     }
 }
 
-fn of_file<'a>(subject: Subject<'a>, root: Node<'a>, is_editable: bool, message: &str, sink: &mut Sink<'a>) {
+fn of_file<'a>(
+    subject: Subject<'a>,
+    root: Node<'a>,
+    is_editable: bool,
+    message: &'static str,
+    sink: &mut Sink<'a>,
+) {
     let found = match root.get("enableProfiling") {
         Some(value) if value.as_bool() == Some(false) => return sink.pass(),
         Some(value) => Found::new(subject, value, message),

@@ -9,7 +9,7 @@ use std::{
 
 use clap::ValueEnum;
 use nightlatch_audit::{Rule, Settings};
-use nightlatch_finding::audit::AuditReport;
+use nightlatch_finding::audit::Reported;
 use nightlatch_manifest::Corpus;
 use nightlatch_report::{
     StyleSource,
@@ -43,7 +43,7 @@ pub(super) enum Grouping {
 /// Prints a report as asked, and writes the further ones.
 pub(super) fn print(
     audit: &Audit,
-    report: &AuditReport,
+    reported: Reported<'_>,
     corpus: &Corpus,
     session: &Session,
 ) -> Result<(), Failure> {
@@ -56,24 +56,24 @@ pub(super) fn print(
                     .hint("FORMAT is one of text, json, sarif, junit, html, markdown")
             })?;
         let mut bytes = Vec::new();
-        write(audit, format, report, corpus, session, false, &mut bytes)?;
+        write(audit, format, reported, corpus, session, false, &mut bytes)?;
         write_whole(Path::new(path), &bytes)?;
     }
     let format = if audit.json { Format::Json } else { audit.format };
     match &audit.output {
         Some(path) => {
             let mut bytes = Vec::new();
-            write(audit, format, report, corpus, session, false, &mut bytes)?;
+            write(audit, format, reported, corpus, session, false, &mut bytes)?;
             write_whole(path, &bytes)
         }
-        None => flushed(|out| write(audit, format, report, corpus, session, true, out)),
+        None => flushed(|out| write(audit, format, reported, corpus, session, true, out)),
     }
 }
 
 fn write(
     audit: &Audit,
     format: Format,
-    report: &AuditReport,
+    reported: Reported<'_>,
     corpus: &Corpus,
     session: &Session,
     to_terminal: bool,
@@ -81,7 +81,7 @@ fn write(
 ) -> io::Result<()> {
     let style = if to_terminal { session.style() } else { nightlatch_report::Style::PLAIN };
     match format {
-        Format::Text if audit.verdicts => profile_table(report, style, out),
+        Format::Text if audit.verdicts => profile_table(reported.report, style, out),
         Format::Text => {
             let mut options = TextOptions {
                 group: match audit.group {
@@ -95,17 +95,17 @@ fn write(
                 options.notices_max = usize::MAX;
                 options.related_max = usize::MAX;
             }
-            text(report, &rule_text, options, style, out)
+            text(reported, &rule_text, options, style, out)
         }
-        Format::Json => json(report, out),
+        Format::Json => json(reported, out),
         Format::Sarif => {
             let texts: HashMap<&str, &Arc<str>> =
                 corpus.sources.iter().map(|source| (source.name.raw(), &source.text)).collect();
-            sarif(report, &rule_text, &|name| texts.get(name).map(|text| Arc::clone(text)), out)
+            sarif(&reported.whole(), &rule_text, &|name| texts.get(name).map(|text| Arc::clone(text)), out)
         }
-        Format::Junit => junit(report, &rule_text, out),
-        Format::Html => html(report, &rule_text, StyleSource::Inline, out),
-        Format::Markdown => markdown(report, &rule_text, out),
+        Format::Junit => junit(&reported.whole(), &rule_text, out),
+        Format::Html => html(&reported.whole(), &rule_text, StyleSource::Inline, out),
+        Format::Markdown => markdown(&reported.whole(), &rule_text, out),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use nightlatch_audit::Baseline;
 use nightlatch_collect::file_times;
+use nightlatch_finding::audit::Reported;
 
 use super::{Audit, configuration, output};
 use crate::{exit::Exit, failure::Failure, say::say, session::Session};
@@ -30,7 +31,7 @@ pub(super) fn watch(audit: &Audit, baseline: Option<&Baseline>, session: &Sessio
             Ok(mut corpus) => {
                 corpus.pod_templates.clone_from(&chosen.pod_templates);
                 let (report, _) = audit.judge(&corpus, &chosen.settings, baseline);
-                output::print(audit, &report, &corpus, session)?;
+                output::print(audit, Reported::from(&report), &corpus, session)?;
             }
             // A file that is being written may be gone for a moment.
             Err(failure) => failure.print(session.colour_errors()),
