@@ -1,6 +1,6 @@
 """Answers SYNs wrongly, or floods; for the far namespace of the lab.
 
-usage: forger.py CARD MODE SECONDS, where MODE is cookie, address, port, truncated, fragment, or flood
+usage: forger.py CARD MODE SECONDS, where MODE is right, cookie, address, port, truncated, fragment, or flood
 """
 
 import socket
@@ -48,6 +48,7 @@ def main():
         right = (sequence + 1) & 0xFFFFFFFF
         neighbour = far[:3] + bytes([far[3] ^ 1])
         answers = {
+            "right": lambda: syn_ack(macs, far, near, (far_port, near_port), right),
             "cookie": lambda: syn_ack(macs, far, near, (far_port, near_port), (right + 1) & 0xFFFFFFFF),
             "address": lambda: syn_ack(macs, neighbour, near, (far_port, near_port), right),
             "port": lambda: syn_ack(macs, far, near, (far_port ^ 1, near_port), right),
