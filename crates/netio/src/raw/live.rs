@@ -11,6 +11,7 @@ use super::{
     Batch, Device, RawError,
     bpf::Part,
     live_run::{LANE_FRAMES, Runner, SLOT_STRIDE, cannot_take},
+    restrict::restrict_sender,
     sender::Unsent,
 };
 
@@ -85,8 +86,9 @@ impl LiveSender {
         let worker = thread::Builder::new()
             .name("live-frames".to_owned())
             .spawn(move || {
-                // Without success it goes on with the rights that the process has anyway.
+                // What cannot be given up, the process has anyway.
                 let _ = runner.give_up_rights();
+                let _ = restrict_sender();
                 run_lanes(&runner, &work, &finished);
             })
             .map_err(|source| RawError::System { wanted: "starting a thread".to_owned(), source })?;

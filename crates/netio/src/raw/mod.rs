@@ -17,6 +17,8 @@ mod block;
 mod bpf;
 mod drop_rule;
 mod error;
+#[cfg(feature = "lab")]
+mod far_end;
 #[cfg(test)]
 mod fast_tests;
 mod features;
@@ -43,6 +45,8 @@ pub use batch::Batch;
 pub use block::walk_any;
 pub use drop_rule::DropRule;
 pub use error::RawError;
+#[cfg(feature = "lab")]
+pub use far_end::FarEnd;
 pub use path::{Device, Path, Route};
 pub use restrict::restrict_sender;
 pub use rights::{Rights, drop_capabilities, rights};
