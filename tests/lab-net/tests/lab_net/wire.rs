@@ -133,7 +133,7 @@ fn resume_after_a_kill() {
     });
     let id = id.unwrap_or_else(|| panic!("no run: {} {}", runs.stdout, runs.stderr));
     let capture = lab.capture();
-    let done = run(scanner.command(&lab, &["--resume", &id, "--rate-per-network", "10000000"]));
+    let done = run(&mut scanner.command(&lab, &["--resume", &id, "--rate-per-network", "10000000"]));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let second = asked(&capture.stop());
     let union: BTreeSet<SocketAddr> = first.keys().chain(second.keys()).copied().collect();
