@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Document, Format, Kind, Node, NodeId, SourceId, Span,
-    tree::{NONE, Slot},
+    tree::{NONE, Slot, key_bit},
 };
 
 /// Mappings up to this size are searched for repeated keys by comparing all pairs; larger ones by hashing.
@@ -126,10 +126,12 @@ impl TreeBuilder {
         }
         let first = self.document.children.len() as u32;
         let children = &self.pending[open.first..];
+        let keys = if open.is_mapping { bits_of_keys(&self.document, children) } else { 0 };
         self.document.children.extend_from_slice(children);
         let slot = &mut self.document.slots[open.id as usize];
         slot.data = first;
         slot.len = children.len() as u32;
+        slot.keys = keys;
         slot.span.end = end.max(slot.span.start);
         self.pending.truncate(open.first);
         lost
@@ -192,7 +194,7 @@ impl TreeBuilder {
     #[inline]
     fn push(&mut self, span: Span, kind: Kind, data: u32, len: u32, decoded: bool) -> NodeId {
         let id = self.document.slots.len() as u32;
-        let mut slot = Slot { span, parent: NONE, place: NONE, data, len, kind, decoded };
+        let mut slot = Slot { span, parent: NONE, place: NONE, data, len, kind, decoded, keys: 0 };
         match self.open.last() {
             Some(open) => {
                 slot.parent = open.id;
@@ -285,6 +287,12 @@ impl TreeBuilder {
         let root = self.pending.get(from..to).unwrap_or(&[]);
         root.iter().step_by(2).any(|&key| self.document.node(NodeId(key)).text() == "apiVersion")
     }
+}
+
+/// The bits of all keys of a mapping with these children.
+fn bits_of_keys(document: &Document, children: &[u32]) -> u16 {
+    let bit = |key: &u32| key_bit(document.node(NodeId(*key)).text());
+    children.iter().step_by(2).map(bit).fold(0, |bits, bit| bits | bit)
 }
 
 /// The children without the values of repeated keys except the last; nothing when no key is repeated.

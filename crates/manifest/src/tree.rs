@@ -61,6 +61,16 @@ pub(crate) struct Slot {
     pub(crate) len: u32,
     pub(crate) kind: Kind,
     pub(crate) decoded: bool,
+    /// Mapping: the bits of its keys ([`key_bit`]), so that most keys it does not have need no look at those it has.
+    pub(crate) keys: u16,
+}
+
+/// One of 16 bits for a key, by its length and its ends.
+pub(crate) fn key_bit(key: &str) -> u16 {
+    let bytes = key.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    let mixed = (bytes.len() as u8).wrapping_mul(7) ^ first ^ (last << 1);
+    1 << ((mixed ^ (mixed >> 4)) & 15)
 }
 
 /// One document of a source.
@@ -216,7 +226,8 @@ impl<'a> Node<'a> {
 
     /// The value of a key, `null` included.
     pub fn get_raw(self, key: &str) -> Option<Self> {
-        if self.kind() != Kind::Mapping {
+        let slot = self.slot();
+        if slot.kind != Kind::Mapping || slot.keys & key_bit(key) == 0 {
             return None;
         }
         // Asked more often than anything else: most keys differ in length already, which costs no look at the text.

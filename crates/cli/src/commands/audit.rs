@@ -236,12 +236,9 @@ fn profiles_of(rule: &nightlatch_audit::Rule) -> Vec<&'static str> {
     Profile::ALL.into_iter().filter(|profile| profile.selects(rule)).map(Profile::as_str).collect()
 }
 
-/// Bytes that are written at once: a report has megabytes.
-const BUFFER_BYTES: usize = 64 * 1024;
-
 /// Writes through a buffer that is flushed, so that a full disk is an error and not a loss.
 fn flushed(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    let mut out = io::BufWriter::new(io::stdout().lock());
     write(&mut out)?;
     out.flush()?;
     Ok(())

@@ -9,6 +9,8 @@ mod diff;
 mod emit;
 mod place;
 
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
 pub use self::diff::diff;
 use self::{
     emit::{Style, block, flow},
@@ -184,11 +186,29 @@ fn anchors_in_use(place: &Place<'_>, part: std::ops::Range<usize>) -> bool {
 }
 
 /// A value that was given as text.
-struct Value(crate::Document);
+#[derive(Clone)]
+struct Value(Rc<crate::Document>);
+
+/// Values and bytes of each that are kept read: thousands of edits write the same few.
+const KEPT_MAX: usize = 64;
+const KEPT_BYTES_MAX: usize = 200;
+
+thread_local! {
+    static KEPT: RefCell<HashMap<String, Value>> = RefCell::default();
+}
 
 impl Value {
     fn read(text: &str) -> Option<Self> {
-        read::value(text).map(Self)
+        if let Some(kept) = KEPT.with_borrow(|kept| kept.get(text).cloned()) {
+            return Some(kept);
+        }
+        let value = Self(Rc::new(read::value(text)?));
+        KEPT.with_borrow_mut(|kept| {
+            if kept.len() < KEPT_MAX && text.len() <= KEPT_BYTES_MAX {
+                kept.insert(text.to_owned(), value.clone());
+            }
+        });
+        Some(value)
     }
 
     fn root(&self) -> Node<'_> {

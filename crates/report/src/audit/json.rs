@@ -1,6 +1,6 @@
 //! The whole report as one JSON object; its schema is published.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use nightlatch_finding::audit::{InputSummary, Notice, Reported, RuleOutcome};
 use nightlatch_untrusted::json::to_writer;
@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 
 /// The version of the shape, so that a reader can tell.
 const VERSION: u32 = 1;
+
+/// Bytes that are handed on at once.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The fields of `AuditReport`, in its order, behind the version.
 #[derive(Serialize)]
@@ -44,6 +47,9 @@ pub fn json<'r>(report: impl Into<Reported<'r>>, out: &mut dyn Write) -> io::Res
         notices: &report.notices,
         input: &report.input,
     };
-    to_writer(&mut *out, &whole).map_err(io::Error::from)?;
-    writeln!(out)
+    // Of its own: what is written in pieces of some bytes is not handed on piece by piece.
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, out);
+    to_writer(&mut buffered, &whole).map_err(io::Error::from)?;
+    writeln!(buffered)?;
+    buffered.flush()
 }
