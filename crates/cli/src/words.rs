@@ -41,3 +41,57 @@ impl TypedValueParser for FieldName {
         Some(Box::new(offered.map(|info| PossibleValue::new(info.name).help(info.help))))
     }
 }
+
+/// `1 file`, `2 files`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// The word most like one that is not known, if one is much like it.
+pub(crate) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let letters: Vec<char> = word.chars().take(LETTERS_MAX).collect();
+    let known = known.into_iter().take(KNOWN_MAX).map(|one| (edits(&letters, one), one));
+    let (distance, near) = known.min_by_key(|(distance, _)| *distance)?;
+    (distance > 0 && distance * 3 <= letters.len().max(3)).then_some(near)
+}
+
+/// Letters and words that are compared.
+const LETTERS_MAX: usize = 80;
+const KNOWN_MAX: usize = 5_000;
+
+/// How many letters must be put in, left out, changed, or swapped with their neighbour.
+fn edits(a: &[char], b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(LETTERS_MAX).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut least = (row[j] + usize::from(x != y)).min(next[j] + 1).min(row[j + 1] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_of_the_finger_are_understood() {
+        let check =
+            |word, near| assert_eq!(nearest(word, ["get", "list", "watch", "create", "web"]), near, "{word}");
+        check("gett", Some("get"));
+        check("wbe", Some("web"));
+        check("craete", Some("create"));
+        check("get", None);
+        check("escalate", None);
+        check("", None);
+        assert_eq!((counted(1, "file"), counted(2, "file")), ("1 file".to_owned(), "2 files".to_owned()));
+    }
+}

@@ -10,7 +10,7 @@ use nightlatch_collect::{
 use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, Limits, View};
 use nightlatch_untrusted::Text;
 
-use crate::{failure::Failure, say::say, session::Session};
+use crate::{failure::Failure, say::say, session::Session, words::counted};
 
 /// What to read.
 #[derive(Clone, Debug, Args)]
@@ -120,6 +120,18 @@ impl CorpusArgs {
         Ok(corpus)
     }
 
+    /// That every path is there: an answer about less than what was named would be taken for one about all of it.
+    pub(crate) fn check_paths(&self) -> Result<(), Failure> {
+        let is_gone = |path: &&PathBuf| {
+            let error = std::fs::symlink_metadata(path).err();
+            path.as_os_str() != "-" && error.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        match self.paths.iter().find(is_gone) {
+            Some(path) => Err(Failure::usage(format!("there is no file or folder {}", path.display()))),
+            None => Ok(()),
+        }
+    }
+
     /// What was audited, in a few words.
     pub(crate) fn shown(&self) -> String {
         match (&self.context, self.is_live(), self.paths.as_slice()) {
@@ -157,7 +169,7 @@ impl CorpusArgs {
             }
         })?;
         if session.chatty() {
-            say(format_args!("read {} objects of the cluster", cluster.inputs.len()));
+            say(format_args!("read {} of the cluster", counted(cluster.inputs.len(), "object")));
         }
         Ok(cluster)
     }

@@ -60,6 +60,10 @@ impl Findings {
         if self.facets.is_empty() {
             let (found, total) = control.findings(&query, self.limit, 0)?;
             self.list(&found, session, &mut out)?;
+            if session.chatty() && total == 0 {
+                let what = if text.is_empty() { "no finding is open" } else { "no finding matches" };
+                say(format_args!("{what}; is:mended and is:exempt show the others"));
+            }
             if session.chatty() && total > found.len() as u64 {
                 say(format_args!("{} of {total} findings; --limit {total} shows all", found.len()));
             }

@@ -11,7 +11,9 @@ use nightlatch_manifest::{Corpus, Input, diff};
 use nightlatch_untrusted::Text;
 
 use super::{Audit, flushed};
-use crate::{commands::write_whole, exit::Exit, failure::Failure, say::say, session::Session};
+use crate::{
+    commands::write_whole, exit::Exit, failure::Failure, say::say, session::Session, words::counted,
+};
 
 /// Rounds of mending: what one round inserts the next may build on.
 const ROUNDS_MAX: usize = 8;
@@ -85,7 +87,12 @@ pub(super) fn fix(
     }
     if session.chatty() {
         let done = if args.write { "mended" } else { "can be mended; --write does it" };
-        say(format_args!("{mended} findings in {} files {done}; {left} need a person", changed.len()));
+        let person = if left == 1 { "1 needs a person".to_owned() } else { format!("{left} need a person") };
+        say(format_args!(
+            "{} in {} {done}; {person}",
+            counted(mended, "finding"),
+            counted(changed.len(), "file")
+        ));
     }
     Ok(Exit::Clean)
 }

@@ -67,7 +67,10 @@ fn text(before: &Engine<'_>, after: &Engine<'_>, found: &Difference, page: &mut 
             (_, true) => "- ",
             _ => "~ ",
         };
-        let (from, to) = ends(after, changed);
+        let (from, to) = ends(after, changed, |pod| match found.alike.get(&pod) {
+            Some(count) => format!(" (and {} like it)", count - 1),
+            None => String::new(),
+        });
         page.text(
             sign,
             &format!("{from} -> {to}: {} before, {} now", ports(&changed.before), ports(&changed.after)),
@@ -80,22 +83,16 @@ fn text(before: &Engine<'_>, after: &Engine<'_>, found: &Difference, page: &mut 
     Ok(())
 }
 
-fn ends(after: &Engine<'_>, changed: &Changed) -> (String, String) {
+/// Both ends in words; `more` says what is added to the name of a pod.
+fn ends(after: &Engine<'_>, changed: &Changed, more: impl Fn(usize) -> String) -> (String, String) {
     let outside = || match &changed.addresses {
         all if *all == AddressSet::all() => "every address".to_owned(),
         some => some.to_string(),
     };
-    let name = |pod: Option<usize>| pod.map_or_else(outside, |pod| others(after, pod));
+    let name = |pod: Option<usize>| {
+        pod.map_or_else(outside, |pod| format!("{}{}", after.network().pod_name(pod), more(pod)))
+    };
     (name(changed.source), name(changed.destination))
-}
-
-/// A pod's name, and how many others its change is the change of.
-fn others(after: &Engine<'_>, pod: usize) -> String {
-    let name = after.network().pod_name(pod);
-    match after.pods_of(after.class_of(pod)).len() {
-        0 | 1 => name,
-        count => format!("{name} (and {} like it)", count - 1),
-    }
 }
 
 fn ports(ports: &PortSet) -> String {
@@ -107,8 +104,9 @@ fn as_json(before: &Engine<'_>, after: &Engine<'_>, found: &Difference) -> Value
         pods.iter().map(|&pod| engine.network().pod_name(pod)).collect::<Vec<_>>()
     };
     let one = |changed: &Changed| {
-        let (from, to) = ends(after, changed);
-        json!({"from": from, "to": to, "before": changed.before.to_string(), "after": changed.after.to_string()})
+        let (from, to) = ends(after, changed, |_| String::new());
+        let alike = |pod: Option<usize>| pod.map(|pod| found.alike.get(&pod).copied().unwrap_or(1));
+        json!({"from": from, "to": to, "from_pods": alike(changed.source), "to_pods": alike(changed.destination), "before": changed.before.to_string(), "after": changed.after.to_string()})
     };
     json!({
         "removed": names(before, &found.removed),

@@ -29,6 +29,7 @@ const TOLD_MAX: usize = 5;
 impl Input {
     /// Reads what the command line names; what could not be read is told.
     pub(crate) fn read(&self, session: &Session) -> Result<(Corpus, Network), Failure> {
+        self.corpus.check_paths()?;
         let corpus = self.corpus.read(session)?;
         let mut network = Network::read(&corpus);
         network.pod_networks = self.pod_cidr.clone();
@@ -80,10 +81,15 @@ fn tell(corpus: &Corpus, network: &Network, session: &Session) {
     }
     if let Some(first) = network.foreign.first().filter(|_| session.chatty()) {
         say(format_args!(
-            "note: {} policies of network plugins, such as {} {}, are not evaluated: for their pods answers are unknown",
-            network.foreign.len(),
+            "note: {} of network plugins, such as {} {}, {} not evaluated: for their pods answers are unknown",
+            if network.foreign.len() == 1 {
+                "1 policy".to_owned()
+            } else {
+                format!("{} policies", network.foreign.len())
+            },
             first.kind,
-            first.name
+            first.name,
+            if network.foreign.len() == 1 { "is" } else { "are" },
         ));
     }
 }
@@ -96,6 +102,15 @@ pub(crate) fn at(corpus: &Corpus, origin: Origin) -> String {
 /// What somebody named on the command line.
 pub(crate) fn chosen(network: &Network, text: &str) -> Result<Chosen, Failure> {
     network.choose(text).map_err(|error| match &error {
+        NotChosen::Nobody { asked, .. }
+            if asked.split_once(':').is_some_and(|(name, _)| network.choose(name).is_ok()) =>
+        {
+            Failure::usage(&error).hint("the port is named apart: --port 5432")
+        }
+        NotChosen::Nobody { asked, .. } if is_address(asked.split('/').next().unwrap_or_default()) => {
+            Failure::usage(format!("`{asked}` is no block of addresses"))
+                .hint("a block ends in /0 to /32, an IPv6 one in /0 to /128: 10.0.0.0/8")
+        }
         NotChosen::Nobody { nearest: Some(near), .. } => {
             Failure::usage(&error).hint(format!("did you mean `{near}`?"))
         }
@@ -104,6 +119,10 @@ pub(crate) fn chosen(network: &Network, text: &str) -> Result<Chosen, Failure> {
         }
         NotChosen::Selector(_) => Failure::usage(&error),
     })
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// A port on the command line: `443`, `53/udp`, or a name that is resolved on the destination.

@@ -11,12 +11,12 @@ use nightlatch_rbac::{Authorizer, Decision, Doubt, Grant, Resources, SubjectKind
 use serde_json::{Value, json};
 
 use super::{
-    input::{Caller, Input},
+    input::{Caller, Input, unread, warn_of_slips},
     list,
     page::{Page, anchored, grant_json, grant_lines},
     question::Question,
 };
-use crate::{exit::Exit, failure::Failure, session::Session};
+use crate::{exit::Exit, failure::Failure, session::Session, words::counted};
 
 /// May somebody do something; exit code 1 when not, as kubectl's
 ///
@@ -66,6 +66,7 @@ impl CanI {
         let namespace = self.input.namespace();
         let question =
             Question::read(verb, what, self.subresource.as_deref(), namespace, &resources, session)?;
+        warn_of_slips(Some(verb), namespace, Some(&user), (&corpus, &authorizer), session);
         let decision = authorizer.authorize(&user, &question.attributes());
         let answer = Answer { authorizer: &authorizer, corpus: &corpus, user: &user, question: &question };
         let mut out = io::BufWriter::new(io::stdout().lock());
@@ -111,6 +112,15 @@ impl Answer<'_> {
             for (text, at) in self.missing_roles() {
                 page.placed("  ", &text, &at, 4)?;
             }
+            let unread = unread(self.corpus);
+            if unread > 0 {
+                let parts = counted(unread, "part");
+                page.text(
+                    "  ",
+                    &format!("{parts} of the input could not be read, and may say otherwise"),
+                    4,
+                )?;
+            }
         }
         Ok(())
     }
@@ -135,6 +145,7 @@ impl Answer<'_> {
             "decision": word(decision),
             "by": by,
             "doubt": doubt(decision),
+            "unread": unread(self.corpus),
             "user": self.user.name,
             "groups": self.user.groups,
             "question": {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use nightlatch_manifest::{Corpus, DiagnosticKind};
-use nightlatch_rbac::{Assume, Authorizer, Options, User, defaults};
+use nightlatch_rbac::{Assume, Authorizer, Options, SubjectKind, User, defaults};
 
 use super::super::corpus::CorpusArgs;
-use crate::{failure::Failure, say::say, session::Session};
+use crate::{failure::Failure, say::say, session::Session, words::nearest};
 
 /// Options of all questions: what is read and how.
 #[derive(Clone, Debug, Args)]
@@ -42,8 +42,12 @@ fn minor(text: &str) -> Result<u32, String> {
 impl Input {
     /// Reads what the command line names; what could not be read is told.
     pub(crate) fn read(&self, session: &Session) -> Result<Corpus, Failure> {
+        self.corpus.check_paths()?;
         let corpus = self.corpus.read(session)?;
         tell(&corpus, session);
+        if corpus.documents.is_empty() && unread(&corpus) > 0 {
+            return Err(Failure::usage("nothing of the input could be read"));
+        }
         Ok(corpus)
     }
 
@@ -69,10 +73,95 @@ impl Input {
             corpus,
             Options { assume, minor: self.kubernetes_version.unwrap_or(defaults::NEWEST) },
         );
+        let is_rbac =
+            |kind: &str| ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"].contains(&kind);
+        if session.chatty() && !corpus.objects().any(|object| is_rbac(object.kind)) {
+            say("warning: the input holds no role and no binding");
+        }
         if authorizer.is_cut() && session.chatty() {
             say("warning: there are so many aggregated roles that some of their rules were left out");
         }
         authorizer
+    }
+}
+
+/// Verbs of the API server and its authorisers.
+const VERBS: [&str; 22] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+    "use",
+    "bind",
+    "escalate",
+    "impersonate",
+    "approve",
+    "sign",
+    "attest",
+    "connect",
+    "proxy",
+    "head",
+    "options",
+    "post",
+    "put",
+    "*",
+];
+
+/// How many parts of the input could not be read.
+pub(crate) fn unread(corpus: &Corpus) -> usize {
+    corpus.diagnostics.iter().filter(|one| one.kind == DiagnosticKind::Error).count()
+}
+
+/// Warns of words that look like a slip of the finger: nothing in the input is called so, and something almost is.
+pub(crate) fn warn_of_slips(
+    verb: Option<&str>,
+    namespace: Option<&str>,
+    user: Option<&User>,
+    (corpus, authorizer): (&Corpus, &Authorizer),
+    session: &Session,
+) {
+    if !session.chatty() {
+        return;
+    }
+    let warn = |what: &str, word: &str, known: Vec<&str>| {
+        if let Some(near) = nearest(word, known.iter().copied()).filter(|_| !known.contains(&word)) {
+            say(format_args!("warning: the input knows no {what} {word}; did you mean {near}?"));
+        }
+    };
+    let bindings = &authorizer.policy().bindings;
+    if let Some(verb) = verb {
+        warn("verb", verb, VERBS.to_vec());
+    }
+    if let Some(namespace) = namespace {
+        let mut known = Vec::new();
+        for object in corpus.objects() {
+            match object.root.at("metadata.namespace").and_then(|node| node.as_str()) {
+                _ if object.kind == "Namespace" => known.push(object.name),
+                Some(own) => known.push(own),
+                // It is in the namespace that is asked about, whatever that is called.
+                None if ["Role", "RoleBinding"].contains(&object.kind) => known.push(namespace),
+                None => {}
+            }
+        }
+        warn("namespace", namespace, known);
+    }
+    if let Some(user) = user.filter(|user| !user.name.is_empty()) {
+        let names: Vec<String> = bindings
+            .iter()
+            .flat_map(|binding| &binding.subjects)
+            .filter_map(|subject| match subject.kind {
+                SubjectKind::User => Some(subject.name.to_string()),
+                SubjectKind::ServiceAccount => {
+                    Some(nightlatch_rbac::user::account_name(&subject.namespace, &subject.name))
+                }
+                SubjectKind::Group | SubjectKind::Unknown => None,
+            })
+            .collect();
+        warn("user", &user.name, names.iter().map(String::as_str).collect());
     }
 }
 

@@ -11,7 +11,7 @@ use nightlatch_rbac::{Authorizer, Right, Target, User};
 use serde_json::{Value, json};
 
 use super::{
-    input::{Caller, Input},
+    input::{Caller, Input, warn_of_slips},
     page::{Page, grant_json, grant_lines},
 };
 use crate::{exit::Exit, failure::Failure, say::say, session::Session};
@@ -47,6 +47,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let corpus = input.read_paths(paths, session)?;
     let authorizer = input.authorizer(&corpus, session);
+    warn_of_slips(None, input.namespace(), Some(user), (&corpus, &authorizer), session);
     let (mut rights, is_whole) = authorizer.rights_of(user);
     if let Some(wanted) = input.namespace() {
         rights.retain(|right| right.namespace.as_deref().is_none_or(|own| own == wanted));

@@ -60,12 +60,15 @@ impl Suggest {
         out.flush()?;
         if session.chatty() {
             let skipped = suggestion.skipped();
-            say(format_args!("{} events read, {skipped} of them refused or said twice", suggestion.events()));
+            let events = suggestion.events();
+            let read = if events == 1 { "1 event".to_owned() } else { format!("{events} events") };
+            say(format_args!("{read} read, {skipped} of them refused or said twice"));
             if suggestion.is_cut() {
                 say("warning: there are so many different requests that some were left out");
             }
             if mistakes > 0 {
-                say(format_args!("warning: {mistakes} lines could not be read"));
+                let lines = if mistakes == 1 { "1 line".to_owned() } else { format!("{mistakes} lines") };
+                say(format_args!("warning: {lines} could not be read"));
             }
         }
         Ok(Exit::Clean)

@@ -10,7 +10,7 @@ use nightlatch_rbac::{
 use serde_json::json;
 
 use super::{
-    input::Input,
+    input::{Input, warn_of_slips},
     page::{Page, grant_json, grant_lines},
     question::Question,
 };
@@ -52,6 +52,7 @@ impl WhoCan {
         let sub = self.subresource.as_deref();
         let namespace = self.input.namespace();
         let question = Question::read(&self.verb, &self.what, sub, namespace, &resources, session)?;
+        warn_of_slips(Some(&self.verb), namespace, None, (&corpus, &authorizer), session);
         let is_shipped = |one: &Who| {
             let binding = authorizer.policy().bindings.get(one.grant.binding as usize);
             binding.is_some_and(|own| own.claims_default && compare_binding(own) == Comparison::AsShipped)
