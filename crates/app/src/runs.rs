@@ -14,7 +14,7 @@ use nightlatch_asset::{Observation, Record, RunId};
 use nightlatch_control::Kept;
 use nightlatch_netio::Pace;
 use nightlatch_scan::{
-    Cancel, Journal, JournalError, Plan, Progress, RunRecord, Snapshot as Standing, Start, State,
+    Cancel, Discovery, Journal, JournalError, Plan, Progress, RunRecord, Snapshot as Standing, Start, State,
     converse::Limit, run, run_names,
 };
 use nightlatch_store::StoreError;
@@ -171,6 +171,7 @@ impl App {
             user: who.to_owned(),
             rate_pps: pace.rate_pps,
             rate_per_network_pps: pace.prefix_pps,
+            sweep: None,
         };
         Ok(self.begin(plan, start, pace, origin, Look::Only).await?.0)
     }
@@ -500,7 +501,8 @@ impl App {
             Ok(())
         };
         let (progress, cancel) = (hand.progress.clone(), hand.cancel.clone());
-        let outcome = survey.run(plan, journal, writer.clone(), progress, cancel, stored).await;
+        let outcome =
+            survey.run(plan, Discovery::Connect, journal, writer.clone(), progress, cancel, stored).await;
         let committed = self
             .blocking(move || writer.lock().unwrap_or_else(PoisonError::into_inner).commit())
             .await

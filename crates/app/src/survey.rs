@@ -7,7 +7,7 @@ use nightlatch_enrich::Enricher;
 use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{
-    Cancel, Doors, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError,
+    Cancel, Discovery, Doors, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError,
     converse::{Conversation, Limit, Prober},
 };
 
@@ -45,11 +45,13 @@ pub struct Survey {
 impl Survey {
     /// Runs a plan into the store.
     ///
+    /// - `discovery`: how open ports are found.
     /// - `stored`: told of every batch once the store has acknowledged it, enriched and in order; an error ends the
     ///   scan.
     pub async fn run(
         &self,
         plan: Plan,
+        discovery: Discovery,
         journal: Journal,
         writer: SharedWriter,
         progress: Arc<Progress>,
@@ -96,7 +98,7 @@ impl Survey {
                 vec![observation]
             }
         };
-        let scan = Scan { plan, dialer, journal: Some(journal), progress, cancel };
+        let scan = Scan { plan, dialer, journal: Some(journal), progress, cancel, discovery };
         let (outcome, sink) = scan.run(talk, sink).await;
         drop(sink);
         outcome

@@ -312,6 +312,7 @@ impl App {
             user: WATCHER.to_owned(),
             rate_pps: None,
             rate_per_network_pps: Some(256),
+            sweep: None,
         };
         let pace = nightlatch_netio::Pace { rate_pps: None, prefix_pps: Some(256) };
         let began = Timestamp::now();

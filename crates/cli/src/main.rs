@@ -6,6 +6,7 @@
 mod catalogue;
 mod commands;
 mod config;
+mod discovery;
 mod exit;
 mod failure;
 mod progress;

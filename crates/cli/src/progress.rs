@@ -9,7 +9,7 @@ use std::{
 use nightlatch_scan::{Progress, Snapshot};
 use tokio::{sync::oneshot, task::JoinHandle, time::interval};
 
-use crate::session;
+use crate::{say::say, session};
 
 const EVERY: Duration = Duration::from_millis(200);
 /// Columns assumed where the terminal does not say.
@@ -19,8 +19,10 @@ const COLUMNS_DEFAULT: usize = 80;
 pub(crate) struct Line(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 /// Draws the line on standard error until it is ended; not at all where nobody would see it.
-pub(crate) fn show(progress: Arc<Progress>, wanted: bool) -> Line {
-    if !wanted {
+///
+/// - `notes`: whether what the scan has to say meanwhile is said, each on a line of its own.
+pub(crate) fn show(progress: Arc<Progress>, wanted: bool, notes: bool) -> Line {
+    if !wanted && !notes {
         return Line(None);
     }
     let (end, mut ended) = oneshot::channel();
@@ -28,11 +30,26 @@ pub(crate) fn show(progress: Arc<Progress>, wanted: bool) -> Line {
         let mut tick = interval(EVERY);
         loop {
             tokio::select! {
-                _ = tick.tick() => draw(&fitting(&text(&progress.snapshot()), session::columns())),
+                _ = tick.tick() => {
+                    for note in progress.take_notes().into_iter().filter(|_| notes) {
+                        if wanted {
+                            draw("");
+                        }
+                        say(note);
+                    }
+                    if wanted {
+                        draw(&fitting(&text(&progress.snapshot()), session::columns()));
+                    }
+                }
                 _ = &mut ended => break,
             }
         }
-        draw("");
+        if wanted {
+            draw("");
+        }
+        for note in progress.take_notes().into_iter().filter(|_| notes) {
+            say(note);
+        }
     });
     Line(Some((end, drawing)))
 }
@@ -61,9 +78,20 @@ fn fitting(line: &str, columns: Option<usize>) -> String {
 
 /// Numbers only: nothing that a server sent can get in here.
 fn text(now: &Snapshot) -> String {
-    let done = now.tally.done();
+    let done = now.done;
     let share = if now.total == 0 { 100.0 } else { done as f64 * 100.0 / now.total as f64 };
     let eta = now.eta.map_or_else(|| "--:--".to_owned(), clock);
+    if let Some(sweep) = &now.sweep {
+        return format!(
+            "{share:5.1} %  sent {} {}/s  open {}  probed {}  known {}  drops {}  ETA {eta}",
+            short(sweep.sent),
+            short(sweep.rate_pps),
+            short(sweep.open),
+            short(now.tally.open),
+            short(now.identified),
+            short(sweep.drops),
+        );
+    }
     format!(
         "{share:5.1} %  {} of {}  {}/s  open {}  known {}  ETA {eta}",
         short(done),
@@ -94,6 +122,8 @@ fn clock(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nightlatch_scan::SweepSnapshot;
+
     use super::*;
 
     #[test]
@@ -109,10 +139,21 @@ mod tests {
             elapsed: Duration::ZERO,
             rate: 1_250_000.0,
             eta: Some(Duration::from_secs(300_000)),
+            done: 10_004_000_000,
+            sweep: None,
         };
         let line = text(&now);
         assert!(line.len() < 80, "{line}");
         assert_eq!(fitting(&line, None), line);
         assert!(fitting(&line, Some(40)).chars().count() <= 39);
+        let sweep = SweepSnapshot {
+            sent: 9_999_999_999,
+            rate_pps: 9_999_999,
+            open: 99_999,
+            drops: 99_999,
+            ..Default::default()
+        };
+        let line = text(&Snapshot { sweep: Some(sweep), ..now });
+        assert!(line.len() < 80, "{line}");
     }
 }

@@ -14,7 +14,8 @@ use nightlatch_enrich::Loaded;
 use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::Pace;
 use nightlatch_scan::{
-    Cancel, Doors, Journal, Outcome, Plan, Progress, SinkError, Start, State, converse::Limit,
+    Cancel, Discovery, Doors, Journal, Outcome, Plan, Progress, SinkError, Snapshot, Start, State,
+    SweepSnapshot, converse::Limit,
 };
 use nightlatch_untrusted::terminal;
 use tokio::runtime::Runtime;
@@ -83,6 +84,7 @@ impl Survey<'_> {
         &self,
         data: &Path,
         plan: Plan,
+        discovery: Discovery,
         journal: Option<Journal>,
         start: Start,
         runtime: &Runtime,
@@ -101,6 +103,7 @@ impl Survey<'_> {
         let go_on = self.go_on(data, &plan, &id);
         self.announce(&plan, &id);
         let (progress, cancel) = (Arc::new(Progress::new()), Cancel::new());
+        let shown = progress.clone();
         let doors = matches!(self.look, Look::First).then(Doors::default);
         let taken = Arc::new(Mutex::new(Taken { doors, ..Taken::default() }));
         let store: SharedWriter = Arc::new(Mutex::new(store));
@@ -116,8 +119,8 @@ impl Survey<'_> {
         let stored = stored(self.look.clone(), self.output, taken.clone());
         let outcome = runtime.block_on(async {
             let signals = tokio::spawn(stop_on_signal(cancel.clone(), self.session.chatty()));
-            let line = progress::show(progress.clone(), self.session.progress());
-            let outcome = survey.run(plan, journal, store.clone(), progress, cancel, stored).await;
+            let line = progress::show(progress.clone(), self.session.progress(), self.session.chatty());
+            let outcome = survey.run(plan, discovery, journal, store.clone(), progress, cancel, stored).await;
             line.end().await;
             signals.abort();
             outcome
@@ -128,7 +131,8 @@ impl Survey<'_> {
         let taken = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
         // Not a matter of taste: what is stored lacks fields that it should have.
         damages(&enricher.status(Timestamp::now())).for_each(say);
-        let found = self.conclude(outcome, taken, &go_on, &id, resumed)?;
+        let end = shown.snapshot();
+        let found = self.conclude(outcome, taken, &end, &go_on, &id, resumed)?;
         committed.map_err(|error| {
             Failure::from(error).hint(
                 "what was found is safe, but no search finds it until a scan or an import has room to write it",
@@ -159,6 +163,7 @@ impl Survey<'_> {
         &self,
         outcome: Outcome,
         mut taken: Taken,
+        end: &Snapshot,
         go_on: &str,
         id: &RunId,
         resumed: bool,
@@ -197,6 +202,9 @@ impl Survey<'_> {
                 tally.filtered,
                 outcome.elapsed.as_secs_f64()
             ));
+            if let Some(sweep) = &end.sweep {
+                told(sweep, outcome.elapsed).iter().for_each(say);
+            }
             if resumed {
                 let again = self.session.again();
                 say(format_args!(
@@ -278,6 +286,30 @@ impl Taken {
         nightlatch_report::worst_first(&mut self.rows);
         self.rows.truncate(ROWS_MAX);
     }
+}
+
+/// What discovery by raw packets did, in a line or a few.
+fn told(sweep: &SweepSnapshot, elapsed: Duration) -> Vec<String> {
+    let per_second = sweep.sent as f64 / elapsed.as_secs_f64().max(0.001);
+    let mut lines = vec![format!(
+        "{} packets sent ({per_second:.0} a second); {} second probes were not needed; {} answered only to one",
+        sweep.sent, sweep.saved, sweep.second_answers
+    )];
+    let odd = [
+        (sweep.unreachable, "turned back by a router, a firewall or the host"),
+        (sweep.drops, "answers lost, because this machine was too slow for them"),
+        (sweep.forged, "packets that pretended to be answers"),
+        (sweep.outside, "answers that came too late"),
+        (sweep.damaged, "damaged packets"),
+        (sweep.unsent, "packets that could not leave"),
+    ];
+    let odd: Vec<_> =
+        odd.iter().filter(|(count, _)| *count > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if !odd.is_empty() {
+        lines.push(odd.join("; "));
+    }
+    lines.extend(sweep.first_unsent.as_ref().map(|first| format!("the first that could not leave: {first}")));
+    lines
 }
 
 /// One line for each database that could not be read everywhere it was asked.

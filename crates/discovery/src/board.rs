@@ -2,11 +2,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Positions that are remembered at most: 2^26, which takes 16 MiB. A /8 on one port and a /16 on 1,000 ports fit whole.
 const POSITIONS_MAX: u64 = 1 << 26;
+const NOTHING: u64 = 0;
+const TARGET: u64 = 1;
+const SOMEBODY: u64 = 2;
+const AGAIN: u64 = 3;
 /// Positions of one word: two bits each.
 const PER_WORD: u64 = 32;
 
-/// Which positions were answered, in two bits each: by the target itself, and by somebody who said that it cannot be
-/// reached.
+/// What is known of each position, in two bits: nothing, that the target answered, that somebody said it cannot be
+/// reached, or that it was silent and was probed again.
 ///
 /// What does not fit is a ring: the oldest is forgotten when the sender goes on, and replies to it are too late. At a
 /// million probes a second that is after a minute.
@@ -28,8 +32,9 @@ pub(crate) enum By {
 /// What the board says of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Noted {
-    /// The first of its kind; `changed` when somebody had said that the target cannot be reached.
-    First { changed: bool },
+    /// The first of its kind; `changed` when somebody had said that the target cannot be reached, `again` when it was
+    /// silent until it was probed again.
+    First { changed: bool, again: bool },
     /// There was one already.
     Again,
     /// Not sent to yet, or too long ago.
@@ -62,10 +67,32 @@ impl Board {
         self.head.store(position + 1, Ordering::Release);
     }
 
-    /// Whether anybody answered.
+    /// Whether the target, or somebody for it, answered.
     #[inline]
     pub(crate) fn is_answered(&self, position: u64) -> bool {
-        self.word(position).load(Ordering::Relaxed) >> shift(position) & 3 != 0
+        matches!(self.word(position).load(Ordering::Relaxed) >> shift(position) & 3, TARGET | SOMEBODY)
+    }
+
+    /// The position is probed again.
+    #[inline]
+    pub(crate) fn probe_again(&self, position: u64) {
+        self.change(position, |state| (state == NOTHING).then_some(AGAIN));
+    }
+
+    /// Changes a position's state, and returns what it was; `None` from `to` leaves it.
+    #[inline]
+    fn change(&self, position: u64, to: impl Fn(u64) -> Option<u64>) -> u64 {
+        let (word, shift) = (self.word(position), shift(position));
+        let mut now = word.load(Ordering::Relaxed);
+        loop {
+            let state = now >> shift & 3;
+            let Some(new) = to(state) else { return state };
+            let wanted = now & !(3 << shift) | new << shift;
+            match word.compare_exchange_weak(now, wanted, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return state,
+                Err(found) => now = found,
+            }
+        }
     }
 
     pub(crate) fn note(&self, position: u64, by: By) -> Noted {
@@ -75,14 +102,15 @@ impl Board {
         if position >= head || (head > self.positions && position < oldest) {
             return Noted::Outside;
         }
-        let bit = match by {
-            By::Target => 1,
-            By::Somebody => 2,
+        let before = match by {
+            By::Target => self.change(position, |state| (state != TARGET).then_some(TARGET)),
+            By::Somebody => {
+                self.change(position, |state| matches!(state, NOTHING | AGAIN).then_some(SOMEBODY))
+            }
         };
-        let before = self.word(position).fetch_or(bit << shift(position), Ordering::Relaxed);
-        match before >> shift(position) & 3 {
-            0 => Noted::First { changed: false },
-            2 if by == By::Target => Noted::First { changed: true },
+        match (before, by) {
+            (NOTHING | AGAIN, _) => Noted::First { changed: false, again: before == AGAIN },
+            (SOMEBODY, By::Target) => Noted::First { changed: true, again: false },
             _ => Noted::Again,
         }
     }
@@ -129,8 +157,8 @@ mod tests {
                 }
                 let known = plain.entry(position).or_default();
                 let wanted = match (target, *known) {
-                    (true, (false, somebody)) => Noted::First { changed: somebody },
-                    (false, (false, false)) => Noted::First { changed: false },
+                    (true, (false, somebody)) => Noted::First { changed: somebody, again: false },
+                    (false, (false, false)) => Noted::First { changed: false, again: false },
                     _ => Noted::Again,
                 };
                 if target { known.0 = true } else { known.1 = true }
@@ -138,6 +166,20 @@ mod tests {
                 prop_assert!(board.is_answered(position));
             }
         }
+    }
+
+    #[test]
+    fn who_was_silent_and_answers_later_is_known() {
+        let board = Board::new(0, 100);
+        (0..4).for_each(|position| board.advance(position));
+        (0..3).for_each(|position| board.probe_again(position));
+        assert!(!board.is_answered(0));
+        assert_eq!(board.note(0, By::Target), Noted::First { changed: false, again: true });
+        assert_eq!(board.note(1, By::Somebody), Noted::First { changed: false, again: true });
+        assert_eq!(board.note(1, By::Target), Noted::First { changed: true, again: false });
+        board.probe_again(1);
+        assert_eq!(board.note(1, By::Target), Noted::Again);
+        assert_eq!(board.note(3, By::Target), Noted::First { changed: false, again: false });
     }
 
     #[test]

@@ -79,11 +79,11 @@ impl Listener {
         match self.board.note(position, By::Target) {
             Noted::Outside => self.outside(),
             Noted::Again => self.duplicate(),
-            Noted::First { changed } => {
+            Noted::First { changed, again } => {
                 if changed {
                     self.counts.unreachable.fetch_sub(1, Ordering::Relaxed);
                 }
-                if position < self.counts.again_from.load(Ordering::Relaxed) {
+                if again {
                     add(&self.counts.second_answers);
                 }
                 match answer {

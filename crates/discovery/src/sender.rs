@@ -1,6 +1,6 @@
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BinaryHeap, HashSet, VecDeque},
     ops::Range,
     sync::{Arc, atomic::Ordering},
 };
@@ -11,8 +11,8 @@ use crate::{Board, Caps, Cookie, Counts, Key, Nanos, Settings, sweep::add};
 
 /// How exactly it is remembered when a position was sent to.
 const MARK_EVERY: Nanos = 5_000_000;
-/// Probes that may wait for their network's slot; when as many do, the sweep waits too.
-const WAITING_MAX: usize = 1 << 16;
+/// Targets that may be out of step because their network had no slot; when as many are, the sweep waits.
+const WAITING_MAX: usize = 1 << 17;
 /// Positions looked at in one call at most, so that long stretches of answered ones do not hold the caller.
 const LOOKS_MAX: u32 = 4096;
 
@@ -56,8 +56,11 @@ pub struct Sender {
     /// How far the first walk may be ahead of the last.
     room: u64,
     gap: Nanos,
-    /// Held up by the cap of their network: when they may go, and which walk they belong to.
+    /// Out of step with the walks, because the cap of their network held them up: when something may be done about
+    /// each, and how many probes it has had.
     waiting: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
+    /// The same positions: the walks leave them alone.
+    late: HashSet<u64>,
     cooldown: Nanos,
     done_at: Option<Nanos>,
     positions: u64,
@@ -88,7 +91,6 @@ impl Sender {
         let walk = |allowed| Walk { next: positions.start, allowed, marks: VecDeque::new() };
         let mut walks = vec![walk(positions.end)];
         walks.extend((1..settings.probes.clamp(1, 8)).map(|_| walk(positions.start)));
-        counts.again_from.store(positions.start, Ordering::Relaxed);
         Self {
             room: if walks.len() > 1 { board.room(positions.end) } else { u64::MAX },
             targets,
@@ -102,6 +104,7 @@ impl Sender {
             walks,
             gap: settings.gap,
             waiting: BinaryHeap::new(),
+            late: HashSet::new(),
             cooldown: settings.cooldown,
             done_at: None,
             positions: positions.end - positions.start,
@@ -128,6 +131,7 @@ impl Sender {
     pub fn stop(&mut self, now: Nanos) {
         self.end = 0;
         self.waiting.clear();
+        self.late.clear();
         self.done_at.get_or_insert(now + self.cooldown);
     }
 
@@ -142,6 +146,9 @@ impl Sender {
         }
         for _ in 0..LOOKS_MAX {
             let Some((walk, position)) = self.step(now) else { return self.wait(now) };
+            if walk > 0 && !self.late.is_empty() && self.late.contains(&position) {
+                continue;
+            }
             if walk > 0 && self.board.is_answered(position) {
                 add(&self.counts.saved);
                 continue;
@@ -164,8 +171,6 @@ impl Sender {
             self.walks[walk].next += 1;
             if walk == 0 {
                 self.board.advance(position);
-            } else if walk == 1 {
-                self.counts.again_from.store(position + 1, Ordering::Relaxed);
             }
             self.mark(walk, position + 1, now);
             return Some((walk, position));
@@ -215,26 +220,40 @@ impl Sender {
             return None;
         };
         if let Err(free) = self.caps.take(target, now) {
+            self.late.insert(position);
             self.waiting.push(Reverse((free, position, walk)));
             return None;
         }
         add(&self.counts.sent);
         if walk == 0 {
             add(&self.counts.probed);
+        } else {
+            self.board.probe_again(position);
         }
         Some(Probe { position, target, cookie: self.key.cookie(socket) })
     }
 
+    /// A probe to a target that is out of step and whose time has come.
     fn take_waiting(&mut self, now: Nanos) -> Option<Probe> {
         while let Some(Reverse((free, position, walk))) = self.waiting.peek().copied()
             && free <= now
         {
             self.waiting.pop();
-            if walk > 0 && self.board.is_answered(position) {
-                add(&self.counts.saved);
+            let is_done = walk >= self.walks.len();
+            if is_done || (walk > 0 && self.board.is_answered(position)) {
+                if !is_done {
+                    add(&self.counts.saved);
+                }
+                // A walk that is behind must not take it for one of its own.
+                if self.walks.last().is_some_and(|last| last.next > position) {
+                    self.late.remove(&position);
+                } else {
+                    self.waiting.push(Reverse((now + self.gap.max(1), position, self.walks.len())));
+                }
                 continue;
             }
             if let Some(probe) = self.probe(position, walk, now) {
+                self.waiting.push(Reverse((now + self.gap, position, walk + 1)));
                 return Some(probe);
             }
         }

@@ -133,8 +133,6 @@ counts! {
     ignored,
     /// Of those, the ones that were cut off or had a wrong checksum.
     damaged,
-    /// Everything below was probed once more, or was answered: below it an answer is a second one.
-    again_from,
 }
 
 impl Counts {

@@ -19,7 +19,7 @@ use std::{
 
 use nightlatch_asset::{Observation, Timestamp};
 use nightlatch_netio::{Dialer, Pace, read_more, write_all};
-use nightlatch_scan::{Cancel, Journal, Opened, Plan, Progress, Scan, Start};
+use nightlatch_scan::{Cancel, Discovery, Journal, Opened, Plan, Progress, Scan, Start};
 use nightlatch_scope::{PortSet, Scope, Target, TargetSetBuilder};
 use socket2::{Domain, Socket, Type};
 use tokio::{
@@ -65,7 +65,14 @@ fn sweep(what: &str, block: &str, port: u16, stop_after: Option<Duration>) -> Re
     let journal = Journal::create(data.path(), &plan, Start::default(), Timestamp::now())?;
     let dialer = Arc::new(Dialer::new(Pace::default()));
     let cancel = Cancel::new();
-    let scan = Scan { plan, dialer, journal: Some(journal), progress: Arc::new(Progress::new()), cancel };
+    let scan = Scan {
+        plan,
+        dialer,
+        journal: Some(journal),
+        progress: Arc::new(Progress::new()),
+        cancel,
+        discovery: Discovery::Connect,
+    };
     let cpu_before = cpu_seconds()?;
     let outcome = runtime.block_on(async {
         if let Some(after) = stop_after {

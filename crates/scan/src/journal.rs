@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use nightlatch_asset::{RunId, nearest};
 use nightlatch_scope::{ORDER_VERSION, Refused, Scope, TargetSet};
 
-use crate::{Plan, RunRecord, State, checkpoint::CheckpointFile, ledger::Marks, scan_log};
+use crate::{Plan, RunRecord, State, SweepRecord, checkpoint::CheckpointFile, ledger::Marks, scan_log};
 
 /// Folder of all runs inside the data directory, and the files of one run.
 const RUNS: &str = "runs";
@@ -39,6 +39,8 @@ pub struct Start {
     pub rate_pps: Option<u32>,
     /// Most connections a second to one network; absent means no bound.
     pub rate_per_network_pps: Option<u32>,
+    /// How discovery by raw packets is set; absent where endpoints are connected to.
+    pub sweep: Option<SweepRecord>,
 }
 
 /// Why a run cannot be begun, resumed or listed.
@@ -172,6 +174,7 @@ impl Journal {
             user: start.user,
             rate_pps: start.rate_pps,
             rate_per_network_pps: start.rate_per_network_pps,
+            sweep: start.sweep,
             started: now,
             resumed: Vec::new(),
             ended: None,

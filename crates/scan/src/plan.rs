@@ -51,6 +51,15 @@ impl Plan {
         }
     }
 
+    /// A seed that machines agree on without a word, when they share a sweep over the same targets.
+    pub fn shared_seed(targets: &TargetSet) -> [u64; 2] {
+        let bytes = serde_json::to_vec(targets).unwrap_or_default();
+        let (whole, length) = (u64::from(crc32fast::hash(&bytes)), bytes.len() as u64);
+        let halves = bytes.split_at(bytes.len() / 2);
+        let half = u64::from(crc32fast::hash(halves.1)) << 32 | u64::from(crc32fast::hash(halves.0));
+        [whole << 32 | length & 0xffff_ffff, half]
+    }
+
     /// A seed that nobody can guess, from the randomness the standard library gives its hash maps.
     pub fn random_seed() -> [u64; 2] {
         [RandomState::new().hash_one(1), RandomState::new().hash_one(2)]

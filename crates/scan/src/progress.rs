@@ -1,7 +1,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{Tally, ledger::Fate};
+use crate::{Tally, ledger::Fate, sweep::Tracks};
 
 /// How a scan is getting on; written by the scan, read by whoever shows it. All numbers include what earlier
 /// sessions of the same run did, except where said.
@@ -23,13 +23,53 @@ pub struct Progress {
     identified: AtomicU64,
     observations: AtomicU64,
     samples: Mutex<VecDeque<(Instant, u64)>>,
+    sweep: OnceLock<Arc<Tracks>>,
+}
+
+/// How a discovery by raw packets is getting on, in this session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SweepSnapshot {
+    /// Packets that left.
+    pub sent: u64,
+    /// Packets a second that are meant to leave.
+    pub rate_pps: u64,
+    /// Open, closed, and turned back by somebody.
+    pub open: u64,
+    /// See `open`.
+    pub closed: u64,
+    /// See `open`.
+    pub unreachable: u64,
+    /// Of those, the ones that a filter turned back.
+    pub prohibited: u64,
+    /// Open ports that wait to be asked.
+    pub waiting: u64,
+    /// Answers that this machine had no room for.
+    pub drops: u64,
+    /// Second probes that were not needed.
+    pub saved: u64,
+    /// Targets that answered only to a second probe.
+    pub second_answers: u64,
+    /// Answers that came again.
+    pub duplicates: u64,
+    /// Packets that pretended to be answers.
+    pub forged: u64,
+    /// Answers that came too late to count.
+    pub outside: u64,
+    /// Packets that were damaged.
+    pub damaged: u64,
+    /// Targets that this machine refused to send to, or frames that the device did not take.
+    pub unsent: u64,
+    /// The first of those, and why.
+    pub first_unsent: Option<String>,
 }
 
 /// One look at a [`Progress`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// Endpoints of the run.
     pub total: u64,
+    /// Endpoints that are done.
+    pub done: u64,
     /// What became of those that are done, conversations included.
     pub tally: Tally,
     /// Connections attempted by discovery in this session, retries included.
@@ -46,6 +86,8 @@ pub struct Snapshot {
     pub rate: f64,
     /// Time to go at that rate; `None` while nothing can be said.
     pub eta: Option<Duration>,
+    /// Of a discovery by raw packets; absent where endpoints are connected to.
+    pub sweep: Option<SweepSnapshot>,
 }
 
 /// How far back the rate looks.
@@ -71,6 +113,7 @@ impl Progress {
             identified: AtomicU64::new(0),
             observations: AtomicU64::new(0),
             samples: Mutex::default(),
+            sweep: OnceLock::new(),
         }
     }
 
@@ -79,7 +122,9 @@ impl Progress {
         let tally = Tally::from_array(std::array::from_fn(|n| {
             self.fates.get(n).map_or(0, |count| count.load(Relaxed))
         }));
-        let (total, done) = (self.total.load(Relaxed), tally.done());
+        let sweep = self.sweep.get();
+        let done = sweep.map_or(tally.done(), |tracks| tracks.walked() + self.before_sweep(tracks));
+        let total = self.total.load(Relaxed);
         let rate = self.rate(done);
         let left = total.saturating_sub(done) as f64;
         let eta = (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten();
@@ -93,7 +138,28 @@ impl Progress {
             elapsed: self.started.elapsed(),
             rate,
             eta,
+            done,
+            sweep: sweep.map(|tracks| tracks.snapshot()),
         }
+    }
+
+    /// What the user should be told, since the last call; at most a few lines.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.sweep.get().map_or_else(Vec::new, |tracks| tracks.take_notes())
+    }
+
+    /// What earlier sessions of the run did.
+    fn before_sweep(&self, tracks: &Tracks) -> u64 {
+        self.total.load(Relaxed).saturating_sub(tracks.end - tracks.start)
+    }
+
+    /// Takes what a discovery by raw packets says into account.
+    ///
+    /// - `total`: endpoints of the run, of the shard where it is one.
+    pub(crate) fn begin_sweep(&self, tracks: Arc<Tracks>, total: u64) {
+        self.total.store(total, Relaxed);
+        // There is one for each session, and one session for each progress.
+        let _ = self.sweep.set(tracks);
     }
 
     fn rate(&self, done: u64) -> f64 {

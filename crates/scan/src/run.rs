@@ -19,8 +19,10 @@ use tokio::{
 
 use crate::{
     Cancel, Journal, JournalError, Opened, Plan, Progress, Sink, SinkError, State, Tally,
+    book::{Book, SweepBook},
     keeper::{self, Keeper},
-    ledger::Ledger,
+    ledger::{Fate, Ledger, Marks},
+    sweep::{self, Discovery, HitSink, Running},
     worker,
 };
 
@@ -37,6 +39,8 @@ pub struct Scan {
     pub progress: Arc<Progress>,
     /// Where it is told to stop.
     pub cancel: Cancel,
+    /// How endpoints are found.
+    pub discovery: Discovery,
 }
 
 /// Why a scan ended early.
@@ -66,6 +70,9 @@ pub enum ScanError {
         #[source]
         source: io::Error,
     },
+    /// Discovery by raw packets broke off.
+    #[error("discovery by raw packets broke off")]
+    Sweep(#[source] io::Error),
     /// The limit on open files cannot be read or raised.
     #[error("the limit on open files cannot be set")]
     Descriptors(#[source] io::Error),
@@ -100,7 +107,7 @@ pub(crate) struct Shared {
     pub(crate) run: RunId,
     pub(crate) order: Shuffled,
     pub(crate) dialer: Arc<Dialer>,
-    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) ledger: Mutex<Book>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) cancel: Cancel,
     pub(crate) conversations: Semaphore,
@@ -109,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) begun: AtomicU64,
     pub(crate) opened: AtomicU64,
     worst: Mutex<Option<Severity>>,
+    total: u64,
     failure: Mutex<Option<ScanError>>,
 }
 
@@ -137,7 +145,13 @@ impl Shared {
         *worst = observations.iter().map(|o| o.verdict.severity).max().max(*worst);
     }
 
-    pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
+    /// Notes what became of an endpoint.
+    pub(crate) fn settle(&self, position: u64, fate: Fate) {
+        self.ledger().complete(position, fate);
+        self.progress.count(fate);
+    }
+
+    pub(crate) fn ledger(&self) -> std::sync::MutexGuard<'_, Book> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,27 +180,27 @@ impl Scan {
         F: Future<Output = Vec<Observation>> + Send + 'static,
         S: Sink + 'static,
     {
-        let Self { plan, dialer, mut journal, progress, cancel } = self;
+        let Self { plan, dialer, mut journal, progress, cancel, discovery } = self;
         let began = Instant::now();
         let connections_before = dialer.attempts();
-        let total = plan.targets.len();
         let marks = journal.as_mut().and_then(|journal| journal.marks.take());
-        let ledger = marks.map_or_else(|| Ledger::new(total), |marks| Ledger::from_marks(&marks));
-        progress.begin(total, ledger.tally());
-        let left = total - ledger.tally().done().min(total);
+        let begun = Begun::of(discovery, marks.as_ref(), &plan, &progress, &cancel);
+        let Begun { book, total, sweep, failure } = begun;
+        let left = total - book.tally().done().min(total);
         let shared = Arc::new(Shared {
             run: journal.as_ref().map(|journal| journal.id().clone()).unwrap_or_default(),
-            order: Shuffled::new(total, plan.seed),
+            order: Shuffled::new(plan.targets.len(), plan.seed),
             conversations: Semaphore::new(plan.conversations.max(1)),
             dialer,
-            ledger: Mutex::new(ledger),
+            ledger: Mutex::new(book),
             progress,
             cancel,
             bugs: Mutex::default(),
             begun: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             worst: Mutex::default(),
-            failure: Mutex::default(),
+            failure: Mutex::new(failure),
+            total,
             plan,
         });
 
@@ -195,12 +209,13 @@ impl Scan {
         let clock = keeper::Clock::start(keeper.clone());
         let (answers, answered) = mpsc::channel(QUEUE);
         let storing = keeper::store(keeper.clone(), answered, sink);
-        match workers_for(&shared, left) {
-            Ok(most) => send_all(&shared, most, Arc::new(prober), answers).await,
-            Err(error) => {
+        match (workers_for(&shared, left), sweep) {
+            (Err(error), _) => {
                 drop(answers);
                 shared.fail(ScanError::Descriptors(error));
             }
+            (Ok(_), Some(sweep)) => sweep::ask_hits(&shared, *sweep, Arc::new(prober), answers).await,
+            (Ok(most), None) => send_all(&shared, most, Arc::new(prober), answers).await,
         }
         let (observations, sink) = storing.await.unwrap_or((0, None));
         if sink.is_none() {
@@ -210,6 +225,50 @@ impl Scan {
         keeper.settle();
         let connections = shared.dialer.attempts() - connections_before;
         (conclude(&shared, journal, observations, connections, began), sink)
+    }
+}
+
+/// What a scan begins with.
+struct Begun {
+    book: Book,
+    /// Endpoints of the run.
+    total: u64,
+    sweep: Option<Box<(Running, Option<HitSink>)>>,
+    failure: Option<ScanError>,
+}
+
+impl Begun {
+    fn of(
+        discovery: Discovery,
+        marks: Option<&Marks>,
+        plan: &Plan,
+        progress: &Progress,
+        cancel: &Cancel,
+    ) -> Self {
+        let total = plan.targets.len();
+        let each = |failure| {
+            let ledger = marks.map_or_else(|| Ledger::new(total), Ledger::from_marks);
+            progress.begin(total, ledger.tally());
+            Self { book: Book::Each(ledger), total, sweep: None, failure }
+        };
+        let Discovery::Sweep(mut sweep) = discovery else { return each(None) };
+        let (start, before) = marks.map_or_else(Default::default, |marks| (marks.low, marks.tally));
+        let positions = sweep.shard.positions(total);
+        let only = sweep.only.take();
+        let (targets, scope) = (plan.targets.clone(), plan.scope.clone());
+        match Running::start(*sweep, targets, scope, plan.seed, start, cancel.clone()) {
+            Ok(running) => {
+                let total = positions.end - positions.start;
+                let book = SweepBook::new(plan.targets.len(), before, running.tracks.clone());
+                progress.begin(total, before);
+                progress.begin_sweep(running.tracks.clone(), total);
+                Self { book: Book::Sweep(book), total, sweep: Some(Box::new((running, only))), failure: None }
+            }
+            Err(error) => {
+                cancel.stop_now();
+                each(Some(ScanError::Sweep(error)))
+            }
+        }
     }
 }
 
@@ -293,17 +352,7 @@ fn conclude(
     }
     let bugs = shared.bugs.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let elapsed = began.elapsed();
-    Outcome {
-        state,
-        failure,
-        tally,
-        total: shared.plan.targets.len(),
-        observations,
-        connections,
-        worst,
-        bugs,
-        elapsed,
-    }
+    Outcome { state, failure, tally, total: shared.total, observations, connections, worst, bugs, elapsed }
 }
 
 /// An error and its causes in one line, as the record keeps it.

@@ -80,6 +80,9 @@ pub struct RunRecord {
     /// Most connections a second to one network; absent when the run did not say. A resumed run keeps it.
     #[serde(default)]
     pub rate_per_network_pps: Option<u32>,
+    /// How discovery by raw packets was set; absent where endpoints were connected to. A resumed run keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepRecord>,
     /// When the run began.
     pub started: Timestamp,
     /// When it was resumed.
@@ -97,6 +100,18 @@ pub struct RunRecord {
     /// The worst severity observed, all sessions but those that were killed; absent when nothing was observed.
     #[serde(default)]
     pub worst: Option<Severity>,
+}
+
+/// How discovery by raw packets was set.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SweepRecord {
+    /// Which part of the order, as `I/N`.
+    pub shard: String,
+    /// Probes a silent target gets.
+    pub probes: u8,
+    /// Whether open ports were only listed.
+    pub discover_only: bool,
 }
 
 impl RunRecord {

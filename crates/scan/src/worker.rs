@@ -66,6 +66,20 @@ where
     }
 }
 
+/// Asks one endpoint that discovery found open.
+pub(crate) async fn ask_open<P, F>(
+    shared: Arc<Shared>,
+    prober: Arc<P>,
+    answers: Sender<Answered>,
+    position: u64,
+) where
+    P: Fn(Opened) -> F + Send + Sync,
+    F: Future<Output = Vec<Observation>> + Send,
+{
+    let _in_flight = InFlight::begin(&shared);
+    ask(&shared, &*prober, &answers, position).await;
+}
+
 /// Counts an endpoint as in flight, also when the worker is cut off.
 struct InFlight<'s>(&'s Shared);
 
@@ -92,11 +106,11 @@ where
     let socket = shared.order.at(position).and_then(|index| targets.get(index));
     let target = socket.and_then(|socket| shared.plan.scope.authorize(socket).ok());
     let Some(target) = target else {
-        return settle(shared, position, Fate::Refused);
+        return shared.settle(position, Fate::Refused);
     };
     let (stream, connect_time) = match connect(shared, target).await {
         Connected::Open(stream, connect_time) => (stream, connect_time),
-        Connected::Not(fate) => return settle(shared, position, fate),
+        Connected::Not(fate) => return shared.settle(position, fate),
         Connected::Unknown => return,
     };
     shared.opened.fetch_add(1, Ordering::Relaxed);
@@ -104,10 +118,10 @@ where
     let opened = Opened { target, asked_as, stream, connect_time };
     let Ok(_permit) = shared.conversations.acquire().await else { return };
     let Some(mut observations) = converse(shared, prober, opened).await else {
-        return settle(shared, position, Fate::Failed);
+        return shared.settle(position, Fate::Failed);
     };
     if observations.is_empty() {
-        return settle(shared, position, Fate::Open);
+        return shared.settle(position, Fate::Open);
     }
     sign(shared, target.socket().ip(), &mut observations);
     let named = observations.iter().filter(|observation| observation.verdict.product.is_some()).count();
@@ -116,11 +130,6 @@ where
         shared.progress.count(Fate::Open);
         shared.progress.count_identified(named as u64);
     }
-}
-
-fn settle(shared: &Shared, position: u64, fate: Fate) {
-    shared.ledger().complete(position, fate);
-    shared.progress.count(fate);
 }
 
 enum Connected {

@@ -10,7 +10,7 @@ use clap::Args;
 use nightlatch_app::{Look, Schedule};
 use nightlatch_netio::Pace;
 use nightlatch_replay::{DEMO_NETWORK, demo_street};
-use nightlatch_scan::{Plan, Start, converse::Limit};
+use nightlatch_scan::{Discovery, Plan, Start, converse::Limit};
 use nightlatch_scope::{PortSet, Scope, TargetSetBuilder};
 use nightlatch_untrusted::terminal;
 
@@ -85,7 +85,7 @@ impl Demo {
             user: super::user(),
             ..Start::default()
         };
-        let found = survey.run(&data, plan, None, start, &super::runtime()?)?;
+        let found = survey.run(&data, plan, Discovery::Connect, None, start, &super::runtime()?)?;
         if self.serve {
             return self.serve(session, &data, &range);
         }

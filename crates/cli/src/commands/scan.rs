@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use nightlatch_app::Look;
 use nightlatch_asset::{RunId, Severity};
 use nightlatch_netio::Pace;
-use nightlatch_scan::{Doors, Journal, Plan, Start, State, converse::Limit};
+use nightlatch_scan::{Discovery, Doors, Journal, Plan, Start, State, converse::Limit};
 use nightlatch_scope::{
     AddressRange, HostName, ListedPort, Refused, Scope, Target, TargetSetBuilder, read_targets,
 };
@@ -20,6 +20,7 @@ use nightlatch_untrusted::terminal;
 use super::scope::ScopeFile;
 use crate::{
     catalogue,
+    discovery::{self, Finder},
     exit::Exit,
     failure::Failure,
     resolver,
@@ -57,6 +58,8 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["targets", "input_list", "ports", "exclude", "exclude_file"])]
     resume: Option<String>,
     #[command(flatten)]
+    finder: Finder,
+    #[command(flatten)]
     how: How,
     /// Single endpoints that a list of another scanner calls open.
     #[arg(skip)]
@@ -74,10 +77,11 @@ pub(crate) struct How {
     exclude_file: Vec<PathBuf>,
     #[command(flatten)]
     scope: ScopeFile,
-    /// Connections a second, whole scan
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Connections or packets a second, whole scan; max for as many as get through
+    /// [default: no bound for connections, 10000 for raw packets]
+    #[arg(long, value_name = "N", value_parser = discovery::rate)]
     rate: Option<u32>,
-    /// Connections a second to one /24 (IPv4) or /64 (IPv6); loopback is exempt [default: 256]
+    /// Connections or packets a second to one /24 (IPv4) or /64 (IPv6); loopback is exempt [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate_per_network: Option<u32>,
     /// Seconds that a connection may take
@@ -117,7 +121,15 @@ impl Scan {
     /// - `asked`: where the list comes from, for the record of the run.
     /// - `listed`: at least one.
     pub(super) fn of_list(asked: Vec<String>, listed: Vec<ListedPort>, how: How) -> Self {
-        Self { targets: asked, input_list: Vec::new(), ports: None, resume: None, how, listed }
+        Self {
+            targets: asked,
+            input_list: Vec::new(),
+            ports: None,
+            resume: None,
+            finder: Finder::default(),
+            how,
+            listed,
+        }
     }
 
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
@@ -138,6 +150,20 @@ impl Scan {
             }
         };
         let pace = self.pace(journal.as_ref());
+        let begun = journal.as_ref().map(|journal| journal.record().sweep.clone());
+        let finder = match &begun {
+            Some(record) => self.finder.resumed(record.as_ref())?,
+            None if self.listed.is_empty() => self.finder.clone(),
+            // That they are open is known.
+            None => self.finder.resumed(None)?,
+        };
+        let must = begun.flatten().is_some();
+        let discovery = finder.open(&plan.targets, pace, must, &data, session)?;
+        let sweep = matches!(discovery, Discovery::Sweep(_)).then(|| finder.record());
+        let pace = Pace { rate_pps: pace.rate_pps.filter(|rate| *rate != discovery::RATE_MAX), ..pace };
+        // Its threads would still have the rights that this one has given up.
+        drop(runtime);
+        let runtime = super::runtime()?;
         let survey = Survey {
             session,
             catalogue,
@@ -149,6 +175,7 @@ impl Scan {
             },
             pace,
             output: match (self.how.json, self.how.csv) {
+                _ if finder.discover_only => Output::Json,
                 (true, _) => Output::Json,
                 (_, true) => Output::Csv,
                 _ => Output::Table,
@@ -156,7 +183,8 @@ impl Scan {
             look: if self.how.recheck.is_some() { Look::First } else { Look::Only },
         };
         let scope = plan.scope.clone();
-        let mut found = survey.run(&data, plan, journal, self.start(pace), &runtime)?;
+        let mut found =
+            survey.run(&data, plan, discovery, journal, Start { sweep, ..self.start(pace) }, &runtime)?;
         if let Some(after) = self.how.recheck
             && found.state == State::Finished
             && !found.doors.is_empty()
@@ -209,7 +237,7 @@ impl Scan {
         let start =
             Start { asked: vec![format!("what run {} found open", first.run)], ..self.start(survey.pace) };
         let survey = Survey { look: Look::Second(doors.clone()), ..survey };
-        let second = survey.run(data, plan, None, start, runtime)?;
+        let second = survey.run(data, plan, Discovery::Connect, None, start, runtime)?;
         let (otherwise, silent) = doors.outcome();
         if chatty {
             say(format_args!(
@@ -239,6 +267,7 @@ impl Scan {
             user: super::user(),
             rate_pps: pace.rate_pps,
             rate_per_network_pps: pace.prefix_pps,
+            sweep: None,
         }
     }
 
@@ -299,7 +328,11 @@ impl Scan {
                 }
             }
         }
-        let plan = Plan::new(Arc::new(admitted.targets), scope, Plan::random_seed());
+        let seed = match self.finder.is_shared() {
+            true => Plan::shared_seed(&admitted.targets),
+            false => Plan::random_seed(),
+        };
+        let plan = Plan::new(Arc::new(admitted.targets), scope, seed);
         Ok((plan, names.failed()))
     }
 

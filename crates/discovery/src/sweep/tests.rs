@@ -345,3 +345,21 @@ proptest! {
         prop_assert_eq!(times, wanted);
     }
 }
+
+#[test]
+fn who_answers_in_time_is_not_asked_again_under_a_cap_either() {
+    let targets = targets(&["10.7.0.0/24"], &[80, 81, 82]);
+    let settings = Settings { per_network_pps: Some(256), ..settings() };
+    let mut sweep = Sweep::new(targets.clone(), scope(), &settings);
+    let mut net = Net::new(6);
+    let (found, _) = run(&mut sweep, &mut net, 10_000, u64::MAX);
+    assert_eq!(found.open, wanted(&targets, 0));
+    assert_eq!(sweep.counts.second_answers.load(Ordering::Relaxed), 0);
+    let mut probes: BTreeMap<SocketAddr, Vec<Nanos>> = BTreeMap::new();
+    net.seen.iter().for_each(|(time, target)| probes.entry(*target).or_default().push(*time));
+    for (target, times) in &probes {
+        assert_eq!(times.len(), if Net::says(*target) < 3 { 1 } else { 2 }, "{target}");
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= SECOND), "{target}");
+    }
+    assert_eq!(probes.len(), 768);
+}

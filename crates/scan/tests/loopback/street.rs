@@ -14,7 +14,7 @@ use std::{
 
 use nightlatch_asset::{Observation, Text, Timestamp, Transport, Verdict};
 use nightlatch_netio::{Dialer, Pace};
-use nightlatch_scan::{Cancel, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start};
+use nightlatch_scan::{Cancel, Discovery, Journal, Opened, Outcome, Plan, Progress, Scan, SinkError, Start};
 use nightlatch_scope::{PortSet, Scope, Target, TargetSet, TargetSetBuilder};
 use socket2::{Domain, Socket, Type};
 
@@ -81,7 +81,7 @@ pub(crate) fn plan(list: &[&str], ports: &[u16]) -> Plan {
 
 pub(crate) fn scan(plan: Plan, pace: Pace, journal: Option<Journal>) -> Scan {
     let (dialer, progress) = (Arc::new(Dialer::new(pace)), Arc::new(Progress::new()));
-    Scan { plan, dialer, journal, progress, cancel: Cancel::new() }
+    Scan { plan, dialer, journal, progress, cancel: Cancel::new(), discovery: Discovery::Connect }
 }
 
 pub(crate) fn journal(data: &Path, plan: &Plan) -> Journal {

@@ -1,0 +1,247 @@
+//! How open ports are found: by raw packets where that may be done and makes sense, by connecting otherwise.
+
+use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path, time::Duration};
+
+use clap::Args;
+use nightlatch_netio::{
+    Pace,
+    raw::{self, DropRule, Ring, Routes, SenderKind},
+};
+use nightlatch_scan::{Discovery, Hit, HitSink, Shard, SweepPlan, SweepRate, SweepRecord, Wire};
+use nightlatch_scope::{Family, TargetSet};
+use serde_json::json;
+
+use crate::{failure::Failure, say::say, session::Session};
+
+/// How open ports are found.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Finder {
+    /// How packets are sent: auto, connect (no raw packets), ip, packet, xdp, live
+    #[arg(long, value_name = "KIND", default_value = "auto", value_parser = how, help_heading = "Raw packets")]
+    sender: How,
+    /// Probes that a silent target gets, a second or more apart
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Raw packets")]
+    probes: u8,
+    /// Seconds that answers are waited for after the last probe
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds, help_heading = "Raw packets")]
+    cooldown: f64,
+    /// Seconds after which nothing more is sent; the run can then be resumed
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Raw packets")]
+    max_duration: Option<f64>,
+    /// Only part I of N of the targets; machines that share a scan name the same targets, ports and N
+    #[arg(long, value_name = "I/N", conflicts_with = "resume", help_heading = "Raw packets")]
+    shard: Option<Shard>,
+    /// Ask nothing of open ports: one JSON object for each, as it is found, and nothing is stored
+    #[arg(long, conflicts_with_all = ["csv", "recheck", "resume"], help_heading = "Raw packets")]
+    pub(crate) discover_only: bool,
+}
+
+/// What `--sender` can say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum How {
+    Connect,
+    Raw(SenderKind),
+}
+
+fn how(text: &str) -> Result<How, String> {
+    match text {
+        "connect" => Ok(How::Connect),
+        kind => kind.parse().map(How::Raw).map_err(|_| {
+            let names = SenderKind::NAMES.map(|(name, _)| name).join(", ");
+            format!("expected connect, {names}")
+        }),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=31_536_000.0).contains(&value) => Ok(value),
+        _ => Err("expected seconds, from 0 to a year".to_owned()),
+    }
+}
+
+/// Packets a second, unless said otherwise.
+const RATE_PPS: u64 = 10_000;
+/// What `--rate max` is kept as.
+pub(crate) const RATE_MAX: u32 = u32::MAX;
+
+/// Reads `--rate`.
+pub(crate) fn rate(text: &str) -> Result<u32, String> {
+    match text {
+        "max" => Ok(RATE_MAX),
+        text => {
+            text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number from 1, or max".to_owned())
+        }
+    }
+}
+
+impl Default for Finder {
+    fn default() -> Self {
+        let sender = How::Raw(SenderKind::Auto);
+        Self { sender, probes: 2, cooldown: 3.0, max_duration: None, shard: None, discover_only: false }
+    }
+}
+
+impl Finder {
+    /// The finder of a run that is resumed: as it began.
+    pub(crate) fn resumed(&self, record: Option<&SweepRecord>) -> Result<Self, Failure> {
+        let Some(record) = record else { return Ok(Self { sender: How::Connect, ..self.clone() }) };
+        if self.sender == How::Connect {
+            return Err(Failure::usage("the run was begun with raw packets and cannot go on by connecting"));
+        }
+        let shard =
+            record.shard.parse().map_err(|error| Failure::usage(format!("the run's shard: {error}")))?;
+        Ok(Self {
+            shard: Some(shard),
+            probes: record.probes,
+            discover_only: record.discover_only,
+            ..self.clone()
+        })
+    }
+
+    /// Whether this is a part of a scan that others do the rest of.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shard.is_some_and(|shard| !shard.is_whole())
+    }
+
+    /// What a record of the run says about it.
+    pub(crate) fn record(&self) -> SweepRecord {
+        SweepRecord {
+            shard: self.shard.unwrap_or(Shard::WHOLE).to_string(),
+            probes: self.probes,
+            discover_only: self.discover_only,
+        }
+    }
+
+    /// Opens what is needed, tells what was chosen and why, and gives up the rights that only that needed.
+    ///
+    /// - `must`: raw packets and nothing else, because the run began with them.
+    pub(crate) fn open(
+        &self,
+        targets: &TargetSet,
+        pace: Pace,
+        must: bool,
+        data: &Path,
+        session: &Session,
+    ) -> Result<Discovery, Failure> {
+        let must =
+            must || self.is_shared() || self.discover_only || self.sender != How::Raw(SenderKind::Auto);
+        let kind = match self.sender {
+            How::Connect if self.is_shared() || self.discover_only => {
+                return Err(Failure::usage(
+                    "--shard and --discover-only need raw packets; leave --sender connect out",
+                ));
+            }
+            How::Connect => return Ok(Discovery::Connect),
+            How::Raw(kind) => kind,
+        };
+        let (wire, notes) = match wire(kind, targets) {
+            Ok(opened) => opened,
+            Err(why) if must => return Err(Failure::world(why.text)),
+            Err(why) => {
+                if session.chatty() && !why.is_usual {
+                    say(format_args!("discovery: by connecting to each port, because {}", why.text));
+                }
+                return Ok(Discovery::Connect);
+            }
+        };
+        if session.chatty() {
+            notes.iter().for_each(say);
+        }
+        self.give_up_rights(data, session);
+        Ok(Discovery::Sweep(Box::new(SweepPlan {
+            wire,
+            rate: match pace.rate_pps {
+                Some(RATE_MAX) => SweepRate::Search,
+                Some(rate) => SweepRate::Fixed(rate.into()),
+                None => SweepRate::Fixed(RATE_PPS),
+            },
+            per_network_pps: pace.prefix_pps,
+            probes: self.probes,
+            cooldown: Duration::from_secs_f64(self.cooldown),
+            shard: self.shard.unwrap_or(Shard::WHOLE),
+            max_duration: self.max_duration.map(Duration::from_secs_f64),
+            only: self.discover_only.then(|| HitSink(Box::new(print_hit))),
+        })))
+    }
+
+    /// The sockets are open: nothing that follows needs rights beyond those of an ordinary process.
+    fn give_up_rights(&self, data: &Path, session: &Session) {
+        // Files that another user owns can only be written to with a right that would go too.
+        let own = fs::metadata(data).is_ok_and(|folder| folder.uid() == rustix::process::geteuid().as_raw());
+        let kept = match own {
+            true => raw::drop_capabilities().err().map(|error| error.to_string()),
+            false => Some("the data directory belongs to another user".to_owned()),
+        };
+        if let (Some(why), true) = (kept, session.chatty()) {
+            say(format_args!("note: the rights of this process are kept: {why}"));
+        }
+    }
+}
+
+/// Why raw packets are not used.
+struct Not {
+    text: String,
+    /// Nothing anybody wonders about.
+    is_usual: bool,
+}
+
+impl Not {
+    fn because(error: impl std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self { text, is_usual: false }
+    }
+}
+
+/// Opens sockets for raw packets to `targets`, and says in sentences what was chosen and set.
+fn wire(kind: SenderKind, targets: &TargetSet) -> Result<(Wire, Vec<String>), Not> {
+    let addresses = targets.all_addresses();
+    let routes = Routes::read().map_err(Not::because)?;
+    let own = routes.own(&addresses);
+    if let Some(first) = own.ranges().next() {
+        let text = format!("{} is an address of this machine", first.first());
+        return Err(Not { text, is_usual: addresses.ranges().all(|range| range.first().is_loopback()) });
+    }
+    if !raw::rights().net_raw {
+        let denied =
+            raw::RawError::Denied { wanted: "sending raw packets".to_owned(), capability: "CAP_NET_RAW" };
+        return Err(Not::because(denied));
+    }
+    let route = routes.path_for(&addresses).map_err(Not::because)?;
+    let source_ports = raw::source_ports().map_err(Not::because)?;
+    let ports = source_ports.range();
+    let mut notes = Vec::new();
+    let drop_rule = if raw::rights().net_admin {
+        notes.push(DropRule::describe(&ports));
+        DropRule::set(ports.clone()).map_err(|error| notes.push(format!("note: {error}"))).ok()
+    } else {
+        notes.push(
+            "note: without CAP_NET_ADMIN no rule keeps this machine's TCP from resetting what answers"
+                .to_owned(),
+        );
+        None
+    };
+    let has = |family| addresses.ranges().any(|range| range.family() == family);
+    let device = route.path().device.as_ref().map(|device| device.index);
+    let ring =
+        Ring::open(device, ports, has(Family::V4), has(Family::V6), Ring::BYTES).map_err(Not::because)?;
+    let (sender, why) = raw::Sender::open(kind, &route).map_err(Not::because)?;
+    notes.insert(0, format!("discovery: SYN packets, sender {why}"));
+    Ok((Wire { sender, ring, drop_rule, sources: route.path().sources(), source_ports }, notes))
+}
+
+/// One open port as a line of JSON.
+fn print_hit(hit: &Hit) -> std::io::Result<()> {
+    let line = json!({
+        "ip": hit.target.ip(), "port": hit.target.port(), "transport": "tcp", "state": "open",
+        "time": hit.time.to_string(),
+    });
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}

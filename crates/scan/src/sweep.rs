@@ -1,0 +1,577 @@
+//! Discovery by raw packets: one thread sends, one listens, and what is open goes on to the conversations.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use nightlatch_asset::Observation;
+use nightlatch_discovery::{
+    Counts, Governor, Heard, Listener, Nanos, Next, Pacer, Seen, Settings, Shard, Sweep,
+};
+use nightlatch_netio::raw;
+use nightlatch_scope::{Scope, TargetSet};
+use nightlatch_wire::Reply;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    Cancel, Opened, ScanError, SweepSnapshot,
+    ledger::Fate,
+    run::{Answered, Shared},
+    worker,
+};
+
+/// Sockets for raw packets, opened while the process had the right to.
+#[derive(Debug)]
+pub struct Wire {
+    /// Sends.
+    pub sender: raw::Sender,
+    /// Receives.
+    pub ring: raw::Ring,
+    /// Keeps this machine's own TCP quiet about the answers; `None` where that may not be had.
+    pub drop_rule: Option<raw::DropRule>,
+    /// What we send from.
+    pub sources: Vec<IpAddr>,
+    /// Ports that nothing else of this machine uses.
+    pub source_ports: raw::SourcePorts,
+}
+
+/// How fast probes go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SweepRate {
+    /// So many a second, fewer while packets are lost.
+    Fixed(u64),
+    /// As many as get through without loss.
+    Search,
+}
+
+/// Discovery by raw packets.
+#[derive(Debug)]
+pub struct SweepPlan {
+    /// The sockets.
+    pub wire: Wire,
+    /// How fast.
+    pub rate: SweepRate,
+    /// Most probes a second to one /24 or /64.
+    pub per_network_pps: Option<u32>,
+    /// Probes a target that does not answer gets.
+    pub probes: u8,
+    /// How long after the last probe answers are waited for.
+    pub cooldown: Duration,
+    /// Which part of the order.
+    pub shard: Shard,
+    /// After this long nothing more is sent, and the run can be resumed.
+    pub max_duration: Option<Duration>,
+    /// Takes what is open, and nothing is asked of it.
+    pub only: Option<HitSink>,
+}
+
+/// Takes open ports as they are found.
+pub struct HitSink(pub Box<dyn FnMut(&Hit) -> io::Result<()> + Send>);
+
+impl std::fmt::Debug for HitSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HitSink")
+    }
+}
+
+/// How the endpoints of a scan are found.
+#[derive(Debug, Default)]
+pub enum Discovery {
+    /// By connecting to each.
+    #[default]
+    Connect,
+    /// By raw packets.
+    Sweep(Box<SweepPlan>),
+}
+
+/// An open port.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Hit {
+    /// Where in the order.
+    pub position: u64,
+    /// Which.
+    pub target: SocketAddr,
+    /// When its answer came.
+    pub time: Timestamp,
+}
+
+/// What both threads and the rest of the scan tell each other.
+#[derive(Debug)]
+pub(crate) struct Tracks {
+    pub(crate) counts: Arc<Counts>,
+    /// Positions: the first of this session, the first that is not ours any more, and how far the walks are.
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) low: AtomicU64,
+    pub(crate) high: AtomicU64,
+    pub(crate) probes: u64,
+    /// Packets that left.
+    pub(crate) sent: AtomicU64,
+    /// The rate in force.
+    pub(crate) rate_pps: AtomicU64,
+    pub(crate) ring_drops: AtomicU64,
+    pub(crate) kernel_drops: AtomicU64,
+    /// Open ports that wait to be asked, and the most there may be before sending pauses.
+    pub(crate) waiting: AtomicU64,
+    /// Nothing more is sent or waited for.
+    over: AtomicBool,
+    /// Whether everything was sent.
+    pub(crate) complete: AtomicBool,
+    error: Mutex<Option<io::Error>>,
+    notes: Mutex<Vec<String>>,
+    unsent: Mutex<raw::Unsent>,
+}
+
+/// Open ports that may wait for a conversation before sending pauses.
+const WAITING_MAX: u64 = 1 << 14;
+/// Hits on their way to the conversations.
+const QUEUE: usize = 1024;
+/// Frames that are handed to the kernel at once.
+const BATCH: usize = 1024;
+/// How long a thread waits at most before it looks whether it is to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Waits shorter than this are not worth a sleep.
+const SPIN: Nanos = 30_000;
+/// Where a search for the highest rate begins.
+const SEARCH_FROM_PPS: u64 = 100_000;
+/// Reasons that are remembered.
+const NOTES_MAX: usize = 64;
+
+impl Tracks {
+    fn fail(&self, error: io::Error) {
+        lock(&self.error).get_or_insert(error);
+        self.over.store(true, Relaxed);
+    }
+
+    fn note(&self, text: String) {
+        let mut notes = lock(&self.notes);
+        if notes.len() < NOTES_MAX {
+            notes.push(text);
+        }
+    }
+
+    pub(crate) fn low(&self) -> u64 {
+        self.low.load(Relaxed)
+    }
+
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed)
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.load(Relaxed)
+    }
+
+    pub(crate) fn open(&self) -> u64 {
+        self.counts.open.load(Relaxed)
+    }
+
+    pub(crate) fn closed(&self) -> u64 {
+        self.counts.closed.load(Relaxed)
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.counts.refused.load(Relaxed)
+    }
+
+    /// Positions that are done, those on which only a part of the probes are sent counted as that part.
+    pub(crate) fn walked(&self) -> u64 {
+        let (low, high) = (self.low() - self.start, self.high.load(Relaxed) - self.start);
+        if self.is_complete() {
+            self.end - self.start
+        } else {
+            (low * (self.probes - 1) + high) / self.probes
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> SweepSnapshot {
+        let counts = &self.counts;
+        let unsent = self.unsent();
+        SweepSnapshot {
+            sent: self.sent.load(Relaxed),
+            rate_pps: self.rate_pps.load(Relaxed),
+            open: self.open(),
+            closed: self.closed(),
+            unreachable: counts.unreachable.load(Relaxed),
+            prohibited: counts.prohibited.load(Relaxed),
+            waiting: self.waiting(),
+            drops: self.ring_drops.load(Relaxed),
+            saved: counts.saved.load(Relaxed),
+            second_answers: counts.second_answers.load(Relaxed),
+            duplicates: counts.duplicates.load(Relaxed),
+            forged: counts.forged.load(Relaxed),
+            outside: counts.outside.load(Relaxed),
+            damaged: counts.damaged.load(Relaxed),
+            unsent: unsent.refused + unsent.lost,
+            first_unsent: unsent.first.map(|(ip, why)| format!("{ip}: {why}")),
+        }
+    }
+
+    /// Why the sweep broke off.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        lock(&self.error).take()
+    }
+
+    /// What the user should know, since the last call.
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// What did not leave.
+    pub(crate) fn unsent(&self) -> raw::Unsent {
+        lock(&self.unsent).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A sweep under way.
+pub(crate) struct Running {
+    pub(crate) tracks: Arc<Tracks>,
+    pub(crate) hits: mpsc::Receiver<Hit>,
+    threads: Vec<thread::JoinHandle<()>>,
+    _held: (Option<raw::DropRule>, raw::SourcePorts),
+}
+
+impl Running {
+    /// Starts both threads; from now on packets leave.
+    ///
+    /// # Errors
+    /// When a thread cannot be had, or no randomness.
+    pub(crate) fn start(
+        plan: SweepPlan,
+        targets: Arc<TargetSet>,
+        scope: Arc<Scope>,
+        seed: [u64; 2],
+        start: u64,
+        cancel: Cancel,
+    ) -> io::Result<Self> {
+        let SweepPlan { wire, rate, per_network_pps, probes, cooldown, shard, max_duration, .. } = plan;
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
+        let positions = shard.positions(targets.len());
+        let mut settings = Settings::new(seed, secret, wire.sources, wire.source_ports.range());
+        settings.probes = probes;
+        settings.cooldown = nanos(cooldown);
+        settings.shard = shard;
+        settings.start = start;
+        settings.per_network_pps = per_network_pps;
+        let Sweep { sender: walker, listener, counts } = Sweep::new(targets, scope, &settings);
+        let first = positions.start.max(start).min(positions.end);
+        let tracks = Arc::new(Tracks {
+            counts,
+            start: first,
+            end: positions.end,
+            low: AtomicU64::new(first),
+            high: AtomicU64::new(first),
+            probes: u64::from(probes.max(1)),
+            sent: AtomicU64::new(0),
+            rate_pps: AtomicU64::new(0),
+            ring_drops: AtomicU64::new(0),
+            kernel_drops: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
+            error: Mutex::default(),
+            notes: Mutex::default(),
+            unsent: Mutex::default(),
+        });
+        let (give, hits) = mpsc::channel(QUEUE);
+        let clock = Instant::now();
+        let governor = match rate {
+            SweepRate::Fixed(rate) => Governor::fixed(rate, 0),
+            SweepRate::Search => Governor::searching(SEARCH_FROM_PPS, 0),
+        };
+        let sending = Sending {
+            sender: wire.sender,
+            walker,
+            pacer: Pacer::new(governor.rate_pps(), 0),
+            governor,
+            tracks: tracks.clone(),
+            cancel,
+            clock,
+            stop_at: max_duration.map(nanos),
+        };
+        let listening = Listening {
+            ring: wire.ring,
+            listener,
+            tracks: tracks.clone(),
+            give,
+            found: VecDeque::new(),
+            counted: clock,
+            kernel_drops_before: kernel_drops(),
+        };
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.to_owned()).spawn(run)
+        };
+        let threads = vec![
+            spawn("listener", Box::new(move || listening.run()))?,
+            spawn("sender", Box::new(move || sending.run()))?,
+        ];
+        Ok(Self { tracks, hits, threads, _held: (wire.drop_rule, wire.source_ports) })
+    }
+
+    /// Gives up: nothing more is sent or listened to.
+    pub(crate) fn end(self) -> Arc<Tracks> {
+        self.tracks.over.store(true, Relaxed);
+        drop(self.hits);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                self.tracks.fail(io::Error::other("a thread of discovery broke off; this is a bug"));
+            }
+        }
+        self.tracks
+    }
+}
+
+fn nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+struct Sending {
+    sender: raw::Sender,
+    walker: nightlatch_discovery::Sender,
+    pacer: Pacer,
+    governor: Governor,
+    tracks: Arc<Tracks>,
+    cancel: Cancel,
+    clock: Instant,
+    stop_at: Option<Nanos>,
+}
+
+impl Sending {
+    fn run(mut self) {
+        if let Err(error) = raw::restrict_sender() {
+            self.tracks.note(format!("the sending thread could not be restricted: {error}"));
+        }
+        if let Err(error) = self.go() {
+            self.tracks.fail(error);
+        }
+        *lock(&self.tracks.unsent) = self.sender.unsent().clone();
+        self.publish();
+        self.tracks.over.store(true, Relaxed);
+    }
+
+    fn go(&mut self) -> io::Result<()> {
+        let mut batch = self.sender.batch(BATCH);
+        let mut is_stopping = false;
+        let mut last_look = 0;
+        while !self.tracks.over.load(Relaxed) {
+            let now = nanos(self.clock.elapsed());
+            if !is_stopping && (self.cancel.is_stopping() || self.stop_at.is_some_and(|at| now >= at)) {
+                is_stopping = true;
+                self.walker.stop(now);
+                batch.clear();
+            }
+            if now - last_look > 20_000_000 {
+                last_look = now;
+                self.look(now);
+            }
+            if !is_stopping && self.tracks.waiting.load(Relaxed) >= WAITING_MAX {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            let room = self.pacer.allowance(now).min(batch.capacity() as u64) as usize;
+            let mut until = self.pacer.next_at();
+            while batch.len() < room {
+                match self.walker.next(now) {
+                    Next::Probe(probe) => {
+                        batch.push(probe.target, probe.cookie.source_port, probe.cookie.sequence);
+                    }
+                    Next::Wait(at) => {
+                        until = at.max(now + SPIN);
+                        break;
+                    }
+                    Next::Done => {
+                        self.tracks.complete.store(!is_stopping, Relaxed);
+                        return self.sender.flush();
+                    }
+                }
+            }
+            if !batch.is_empty() && room > 0 {
+                let sent = self.sender.send(&mut batch)? as u64;
+                self.pacer.sent(sent, now);
+                self.tracks.sent.fetch_add(sent, Relaxed);
+                if sent > 0 {
+                    continue;
+                }
+            }
+            pause(self.clock, until);
+        }
+        Ok(())
+    }
+
+    /// Says how far it is, and adjusts the rate.
+    fn look(&mut self, now: Nanos) {
+        self.publish();
+        let counts = &self.tracks.counts;
+        let seen = Seen {
+            sent: self.tracks.sent.load(Relaxed),
+            answered: counts.answered(),
+            second_answers: counts.second_answers.load(Relaxed),
+            unreachable: counts.unreachable.load(Relaxed),
+            ring_drops: self.tracks.ring_drops.load(Relaxed),
+            kernel_drops: self.tracks.kernel_drops.load(Relaxed),
+        };
+        let before = self.governor.rate_pps();
+        let reason = self.governor.look(seen, now);
+        let rate = self.governor.rate_pps();
+        if rate != before {
+            self.pacer.set_rate(rate, now);
+            self.tracks.rate_pps.store(rate, Relaxed);
+        }
+        if let Some(reason) = reason {
+            self.tracks.note(format!("slower, {rate} a second: {reason}"));
+        }
+    }
+
+    fn publish(&self) {
+        self.tracks.low.store(self.walker.low(), Relaxed);
+        self.tracks.high.store(self.walker.high(), Relaxed);
+        self.tracks.rate_pps.store(self.pacer.rate_pps(), Relaxed);
+    }
+}
+
+/// Waits until a moment of the clock, but never longer than it may take to notice a stop.
+fn pause(clock: Instant, until: Nanos) {
+    let now = nanos(clock.elapsed());
+    match until.saturating_sub(now) {
+        0..=SPIN => std::hint::spin_loop(),
+        wait => thread::sleep(Duration::from_nanos(wait).min(LOOK_EVERY)),
+    }
+}
+
+struct Listening {
+    ring: raw::Ring,
+    listener: Listener,
+    tracks: Arc<Tracks>,
+    give: mpsc::Sender<Hit>,
+    found: VecDeque<Hit>,
+    counted: Instant,
+    kernel_drops_before: u64,
+}
+
+/// How often what was dropped is asked for.
+const COUNT_EVERY: Duration = Duration::from_millis(50);
+/// One line of sixteen numbers for each processor, the second of which counts dropped packets
+/// (Linux, `net/core/net-procfs.c`).
+const SOFTNET: &str = "/proc/net/softnet_stat";
+
+/// Packets that the kernel of this machine dropped unseen because it was behind; 0 where it does not say.
+fn kernel_drops() -> u64 {
+    let text = std::fs::read_to_string(SOFTNET).unwrap_or_default();
+    let second = |line: &str| u64::from_str_radix(line.split_ascii_whitespace().nth(1)?, 16).ok();
+    text.lines().filter_map(second).sum()
+}
+
+impl Listening {
+    fn run(mut self) {
+        loop {
+            // Asked first: what arrived before the end is still heard.
+            let is_over = self.tracks.over.load(Relaxed);
+            if let Err(error) =
+                self.listen(if is_over && self.found.is_empty() { Duration::ZERO } else { LOOK_EVERY })
+            {
+                return self.tracks.fail(error);
+            }
+            self.pass_on();
+            self.tracks.waiting.store((self.found.len() + QUEUE - self.give.capacity()) as u64, Relaxed);
+            if self.give.is_closed() || (is_over && self.found.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    fn listen(&mut self, wait: Duration) -> io::Result<()> {
+        let (listener, counts, found) = (&self.listener, &self.tracks.counts, &mut self.found);
+        self.ring.receive(wait, |packet, checksum| match Reply::read(packet, checksum) {
+            Ok(reply) => {
+                if let Heard::Open { position, target } = listener.hear(&reply) {
+                    found.push_back(Hit { position, target, time: Timestamp::now() });
+                }
+            }
+            Err(why) => counts.ignore(why),
+        })?;
+        if self.counted.elapsed() >= COUNT_EVERY {
+            self.counted = Instant::now();
+            self.tracks.ring_drops.store(self.ring.drops()?, Relaxed);
+            let drops = kernel_drops().saturating_sub(self.kernel_drops_before);
+            self.tracks.kernel_drops.store(drops, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self) {
+        while let Some(hit) = self.found.front() {
+            match self.give.try_send(*hit) {
+                Ok(()) => self.found.pop_front(),
+                Err(_) => return,
+            };
+        }
+    }
+}
+
+/// Asks what is found open, as it is found, until the sweep is over and everything was asked.
+pub(crate) async fn ask_hits<P, F>(
+    shared: &Arc<Shared>,
+    (mut running, mut only): (Running, Option<HitSink>),
+    prober: Arc<P>,
+    answers: mpsc::Sender<Answered>,
+) where
+    P: Fn(Opened) -> F + Send + Sync + 'static,
+    F: Future<Output = Vec<Observation>> + Send + 'static,
+{
+    let mut asking = JoinSet::new();
+    let at_a_time = shared.plan.conversations.max(1);
+    let given_up = async {
+        shared.cancel.stopping().await;
+        tokio::select! {
+            () = tokio::time::sleep(shared.plan.grace) => {}
+            () = shared.cancel.stopping_now() => {}
+        }
+    };
+    tokio::pin!(given_up);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut given_up => break,
+            Some(_) = asking.join_next(), if !asking.is_empty() => {}
+            hit = running.hits.recv(), if asking.len() < at_a_time => match (hit, &mut only) {
+                (None, _) if asking.is_empty() => {
+                    running.tracks.waiting.store(0, Relaxed);
+                    break;
+                }
+                // Nothing more comes: `recv` would say so again at once.
+                (None, _) => _ = asking.join_next().await,
+                (Some(hit), None) => {
+                    shared.ledger().begin(hit.position);
+                    asking.spawn(worker::ask_open(shared.clone(), prober.clone(), answers.clone(), hit.position));
+                }
+                (Some(hit), Some(sink)) => match sink.0(&hit) {
+                    Ok(()) => shared.settle(hit.position, Fate::Open),
+                    Err(error) => {
+                        shared.fail(ScanError::Sink(error.into()));
+                        break;
+                    }
+                },
+            },
+        }
+    }
+    asking.shutdown().await;
+    drop(answers);
+    let tracks = running.end();
+    if let Some(error) = tracks.take_error() {
+        shared.fail(ScanError::Sweep(error));
+    }
+}
