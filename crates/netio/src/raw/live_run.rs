@@ -323,7 +323,15 @@ const WANTED: &str = "sending live frames";
 const RIGHTS: &str = "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
 
 fn denied(source: io::Error) -> RawError {
-    RawError::of(WANTED, RIGHTS, source)
+    let needed = CapabilitySet::BPF | CapabilitySet::NET_ADMIN | CapabilitySet::PERFMON;
+    let has_all = capabilities(None).is_ok_and(|rights| rights.effective.contains(needed));
+    match source.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) if has_all => unsupported(
+            "the kernel refuses BPF although the rights are there (a user namespace, a security module, lockdown)",
+        ),
+        Some(libc::ENOSYS) => unsupported("the kernel was built without BPF"),
+        _ => RawError::of(WANTED, RIGHTS, source),
+    }
 }
 
 /// The error of a tracepoint that cannot be had.
@@ -354,7 +362,9 @@ mod tests {
 
     #[test]
     fn what_drivers_left_is_known_frame_by_frame() {
-        let cases: [(&[(u32, u32)], usize, &[usize]); 6] = [
+        /// What each call took and dropped, the frames of the run, and which of them are left.
+        type Case = (&'static [(u32, u32)], usize, &'static [usize]);
+        let cases: [Case; 6] = [
             (&[(16, 0), (4, 0)], 20, &[]),
             (&[(13, 3), (16, 0)], 32, &[13, 14, 15]),
             (&[(16, 0), (0, 4)], 20, &[16, 17, 18, 19]),

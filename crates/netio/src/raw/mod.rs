@@ -17,7 +17,7 @@ mod block;
 mod bpf;
 mod drop_rule;
 mod error;
-#[cfg(feature = "lab")]
+#[cfg(any(test, feature = "lab"))]
 mod far_end;
 #[cfg(test)]
 mod fast_tests;
@@ -45,7 +45,7 @@ pub use batch::Batch;
 pub use block::walk_any;
 pub use drop_rule::DropRule;
 pub use error::RawError;
-#[cfg(feature = "lab")]
+#[cfg(any(test, feature = "lab"))]
 pub use far_end::FarEnd;
 pub use path::{Device, Path, Route};
 pub use restrict::restrict_sender;
