@@ -180,9 +180,10 @@ impl Runner {
         {
             return Err((left.len(), error));
         }
-        match self.words.get(ERROR) as i32 {
-            0 => Ok(left),
-            error => Err((left.len(), io::Error::from_raw_os_error(error.wrapping_neg()))),
+        match (self.words.get(ERROR) as i32).wrapping_neg() {
+            // Drivers that are full take none, or say one of these.
+            0 | libc::ENOSPC | libc::ENOBUFS | libc::EBUSY | libc::EAGAIN => Ok(left),
+            error => Err((left.len(), io::Error::from_raw_os_error(error))),
         }
     }
 

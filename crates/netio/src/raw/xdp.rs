@@ -26,6 +26,9 @@ const QUEUE: u32 = 0;
 const STALLS_MAX: u32 = 3;
 /// How long a full device is given.
 const DEVICE_FULL_PAUSE: Duration = Duration::from_micros(50);
+/// How often a queue that is in use is tried, and the pause between.
+const BINDS_MAX: u32 = 20;
+const BIND_PAUSE: Duration = Duration::from_millis(50);
 /// How long closing waits for frames that have not left.
 const CLOSE_MAX: Duration = Duration::from_millis(100);
 /// Descriptors that the kernel takes in one call, where it can be told (`XDP_MAX_TX_SKB_BUDGET`, Linux 6.17).
@@ -109,7 +112,7 @@ impl XdpSender {
         let to_send = Ring::map(&socket, libc::XDP_PGOFF_TX_RING, offsets.tx, size_of::<libc::xdp_desc>())?;
         let finished =
             Ring::map(&socket, libc::XDP_UMEM_PGOFF_COMPLETION_RING as i64, offsets.cr, size_of::<u64>())?;
-        bind(&socket, device.index)?;
+        bind_patiently(&socket, device.index)?;
         let free = (0..SLOTS).map(|at| (at * SLOT_STRIDE) as u64).collect();
         Ok(Self { socket, frames, to_send, finished, free, device: device.name.clone() })
     }
@@ -342,6 +345,17 @@ fn ring_offsets(socket: &OwnedFd) -> io::Result<libc::xdp_mmap_offsets> {
         return Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT));
     }
     Ok(offsets)
+}
+
+/// Binds, and waits a second for a queue that is in use: the kernel frees it some time after its socket was closed.
+fn bind_patiently(socket: &OwnedFd, device: u32) -> io::Result<()> {
+    for _ in 1..BINDS_MAX {
+        match bind(socket, device) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => thread::sleep(BIND_PAUSE),
+            result => return result,
+        }
+    }
+    bind(socket, device)
 }
 
 fn bind(socket: &OwnedFd, device: u32) -> io::Result<()> {
