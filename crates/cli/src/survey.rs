@@ -12,9 +12,9 @@ use nightlatch_app::{Look, Names, SharedWriter, secret};
 use nightlatch_asset::{Exposure, Observation, Record, RunId, Severity};
 use nightlatch_enrich::Loaded;
 use nightlatch_fingerprint::Catalogue;
-use nightlatch_netio::Pace;
+use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{
-    Cancel, Discovery, Doors, Journal, Outcome, Plan, Progress, SinkError, Snapshot, Start, State,
+    Cancel, Discovery, Doors, Journal, Outcome, Plan, Progress, Scan, SinkError, Snapshot, Start, State,
     SweepSnapshot, converse::Limit,
 };
 use nightlatch_untrusted::terminal;
@@ -139,6 +139,47 @@ impl Survey<'_> {
             )
         })?;
         Ok(found)
+    }
+
+    /// Runs a plan that asks nothing of what is open: no store is opened, and nothing is kept but the run's record.
+    pub(crate) fn discover(
+        &self,
+        data: &Path,
+        plan: Plan,
+        discovery: Discovery,
+        journal: Option<Journal>,
+        start: Start,
+        runtime: &Runtime,
+    ) -> Result<Found, Failure> {
+        let journal = match journal {
+            Some(journal) => journal,
+            None => Journal::create(data, &plan, start, Timestamp::now())
+                .map_err(|e| Failure::from_error(Exit::World, &e))?,
+        };
+        let id = journal.id().clone();
+        let resumed = !journal.record().resumed.is_empty();
+        let go_on = self.go_on(data, &plan, &id);
+        self.announce(&plan, &id);
+        let (progress, cancel) = (Arc::new(Progress::new()), Cancel::new());
+        let dialer = Arc::new(Dialer::new(self.pace));
+        let scan = Scan {
+            plan,
+            dialer,
+            journal: Some(journal),
+            progress: progress.clone(),
+            cancel: cancel.clone(),
+            discovery,
+        };
+        let outcome = runtime.block_on(async {
+            let signals = tokio::spawn(stop_on_signal(cancel, self.session.chatty()));
+            let line = progress::show(progress.clone(), self.session.progress(), self.session.chatty());
+            let nothing = |_: &[Observation]| -> Result<(), SinkError> { Ok(()) };
+            let (outcome, _) = scan.run(|_| async { Vec::new() }, nothing).await;
+            line.end().await;
+            signals.abort();
+            outcome
+        });
+        self.conclude(outcome, Taken::default(), &progress.snapshot(), &go_on, &id, resumed)
     }
 
     fn announce(&self, plan: &Plan, id: &RunId) {

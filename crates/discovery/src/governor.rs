@@ -72,6 +72,10 @@ pub struct Governor {
     /// first look.
     usual: Option<u64>,
     cuts: u64,
+    /// Loss up to which nothing is done: what the network loses at any rate, as far as is known.
+    tolerated: u64,
+    /// The loss for which the rate was cut last, and the rate before.
+    cut_for: Option<(u64, u64)>,
 }
 
 impl Governor {
@@ -86,6 +90,8 @@ impl Governor {
             quiet_until: now,
             usual: None,
             cuts: 0,
+            tolerated: LOSS_PER_MILLE,
+            cut_for: None,
         }
     }
 
@@ -116,8 +122,21 @@ impl Governor {
         if now < self.quiet_until {
             return None;
         }
+        if let (Some(Reason::Loss(share)), Some((before, rate))) = (reason, self.cut_for)
+            && share * 2 > before + loss_if_full(before)
+        {
+            // Slower did not help: the network loses as much at any rate.
+            (self.tolerated, self.cut_for) = (share * 3 / 2, None);
+            self.rate = rate.min(self.ceiling);
+            return None;
+        }
         if let Some(reason) = reason {
-            self.is_searching = false;
+            let is_steady = !std::mem::take(&mut self.is_searching);
+            self.cut_for = match reason {
+                // While the rate grows, what is lost was lost at another.
+                Reason::Loss(share) if is_steady => Some((share, self.rate)),
+                _ => None,
+            };
             // What really went is what was too much.
             let real = (u128::from(sent) * 1_000_000_000 / u128::from(elapsed.max(1))) as u64;
             self.rate = (self.rate.min(real.max(1)) * 3 / 4).max(1);
@@ -125,6 +144,8 @@ impl Governor {
             self.cuts += 1;
             return Some(reason);
         }
+        // The cut helped.
+        self.cut_for = None;
         let faster = if self.is_searching { self.rate * 2 } else { self.rate + self.rate / 32 + 1 };
         // Nothing is learnt from a rate that was not reached.
         let reached =
@@ -146,7 +167,7 @@ impl Governor {
         if kernel > sent / 1000 {
             return Some(Reason::Kernel(kernel));
         }
-        if answered >= ANSWERS_MIN && second * 1000 / answered > LOSS_PER_MILLE {
+        if answered >= ANSWERS_MIN && second * 1000 / answered > self.tolerated {
             return Some(Reason::Loss(second * 1000 / answered));
         }
         let turned_back = seen.unreachable.saturating_sub(was.unreachable);
@@ -156,6 +177,12 @@ impl Governor {
         (turned_back >= ANSWERS_MIN && share > (usual * OBJECTIONS / 1000).max(50))
             .then_some(Reason::Objections(share))
     }
+}
+
+/// The loss to expect after a cut, in 1/1000, if `before` was lost because something was full.
+fn loss_if_full(before: u64) -> u64 {
+    let through = 1000u64.saturating_sub(before);
+    1000u64.saturating_sub(through * 4 / 3)
 }
 
 #[cfg(test)]
@@ -198,6 +225,19 @@ mod tests {
         let (governor, reasons) = settle(Governor::searching(50_000, 0), 900_000, 30);
         assert!(!reasons.is_empty());
         assert!((500_000..1_300_000).contains(&governor.rate_pps()), "{governor:?}");
+    }
+
+    #[test]
+    fn a_network_that_loses_at_any_rate_is_not_slowed_down_for_ever() {
+        let (mut governor, mut seen, mut cuts) = (Governor::fixed(100_000, 0), Seen::default(), 0);
+        for step in 1..300 {
+            let went = governor.rate_pps() / 5;
+            seen.sent += went;
+            seen.answered += went;
+            seen.second_answers += went / 20;
+            cuts += u32::from(governor.look(seen, step * EVERY).is_some());
+        }
+        assert!((1..5).contains(&cuts) && governor.rate_pps() > 90_000, "{cuts} {governor:?}");
     }
 
     #[test]

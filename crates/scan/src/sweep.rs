@@ -74,8 +74,8 @@ pub struct SweepPlan {
     pub only: Option<HitSink>,
 }
 
-/// Takes open ports as they are found.
-pub struct HitSink(pub Box<dyn FnMut(&Hit) -> io::Result<()> + Send>);
+/// Takes open ports as they are found, those that came together at once.
+pub struct HitSink(pub Box<dyn FnMut(&[Hit]) -> io::Result<()> + Send>);
 
 impl std::fmt::Debug for HitSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -132,7 +132,7 @@ pub(crate) struct Tracks {
 }
 
 /// Open ports that may wait for a conversation before sending pauses.
-const WAITING_MAX: u64 = 1 << 14;
+const WAITING_MAX: u64 = 1 << 15;
 /// Hits on their way to the conversations.
 const QUEUE: usize = 1024;
 /// Frames that are handed to the kernel at once.
@@ -558,13 +558,15 @@ pub(crate) async fn ask_hits<P, F>(
                     shared.ledger().begin(hit.position);
                     asking.spawn(worker::ask_open(shared.clone(), prober.clone(), answers.clone(), hit.position));
                 }
-                (Some(hit), Some(sink)) => match sink.0(&hit) {
-                    Ok(()) => shared.settle(hit.position, Fate::Open),
-                    Err(error) => {
+                (Some(hit), Some(sink)) => {
+                    let mut batch = vec![hit];
+                    batch.extend(std::iter::from_fn(|| running.hits.try_recv().ok()).take(QUEUE));
+                    if let Err(error) = sink.0(&batch) {
                         shared.fail(ScanError::Sink(error.into()));
                         break;
                     }
-                },
+                    batch.iter().for_each(|hit| shared.settle(hit.position, Fate::Open));
+                }
             },
         }
     }

@@ -183,8 +183,11 @@ impl Scan {
             look: if self.how.recheck.is_some() { Look::First } else { Look::Only },
         };
         let scope = plan.scope.clone();
-        let mut found =
-            survey.run(&data, plan, discovery, journal, Start { sweep, ..self.start(pace) }, &runtime)?;
+        let start = Start { sweep, ..self.start(pace) };
+        if finder.discover_only {
+            return Ok(survey.discover(&data, plan, discovery, journal, start, &runtime)?.exit(None));
+        }
+        let mut found = survey.run(&data, plan, discovery, journal, start, &runtime)?;
         if let Some(after) = self.how.recheck
             && found.state == State::Finished
             && !found.doors.is_empty()
