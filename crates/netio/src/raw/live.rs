@@ -27,9 +27,10 @@ const LANE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sends whole Ethernet frames by live frames (`BPF_PROG_RUN` with `BPF_F_TEST_XDP_LIVE_FRAMES`), from Linux 5.18 on.
 ///
 /// A program in the kernel copies each frame from memory shared with this process into a page and redirects it to the
-/// device; nothing is allocated, and no socket, queue or routing is passed. A thread of its own runs the program over one
-/// lane while [`send`](Self::send) fills the other. Which frames the device took is known exactly (see [`Runner`]); those
-/// it did not take are offered again.
+/// device; nothing is allocated, and no socket, queue, routing or firewall is passed. Nor a packet tap: a capture on the
+/// device does not see what leaves this way, one at the far end does. A thread of its own runs the program over one lane
+/// while [`send`](Self::send) fills the other. Which frames the device took is known exactly (see [`Runner`]); those it
+/// did not take are offered again.
 ///
 /// Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Everything in the kernel goes when the descriptors are closed.
 #[derive(Debug)]
