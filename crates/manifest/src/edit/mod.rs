@@ -38,7 +38,7 @@ pub fn set(node: Node<'_>, value: &str) -> Option<Vec<TextEdit>> {
     if anchors_in_use(&place, old.start as usize..old.end as usize) {
         return None;
     }
-    if old.start == old.end && !place.can_start(node) {
+    if old.start == old.end && (!place.can_start(node) || is_behind_comment(&place, old.start as usize)) {
         return None;
     }
     let is_small = new.is_empty() || place.style(node) != Style::Block;
@@ -63,6 +63,12 @@ pub fn set(node: Node<'_>, value: &str) -> Option<Vec<TextEdit>> {
             Some(vec![place.edit(old, block(new, column, place.line_end()).trim_start())])
         }
     }
+}
+
+/// Whether a comment begins on the line before `at`: what is written there is part of it.
+fn is_behind_comment(place: &Place<'_>, at: usize) -> bool {
+    let line = place.text.get(..at).and_then(|before| before.rsplit(['\n', '\r']).next()).unwrap_or_default();
+    line.starts_with('#') || line.contains(" #") || line.contains("\t#")
 }
 
 /// Sets the value of a key of a block mapping to a collection, written below the key.

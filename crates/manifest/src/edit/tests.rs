@@ -314,3 +314,23 @@ mod property {
         }
     }
 }
+
+#[test]
+fn nothing_is_written_into_a_comment() {
+    let input = Input { name: "a.yaml".to_owned().into(), bytes: b": - # 121a:".to_vec() };
+    let corpus = Corpus::read([input]);
+    for document in &corpus.documents {
+        let mut node = document.root();
+        loop {
+            if let Some(edits) = set(node, "set") {
+                let after = apply(document.text(), &edits).unwrap();
+                assert!(!after.contains("# 121a: set"), "{after}");
+            }
+            let next = node.entries().next().map(|(_, value)| value).or_else(|| node.items().next());
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+    }
+}
