@@ -29,8 +29,9 @@ def syn_ack(macs, source, target, ports, acknowledged, fragment=0):
 
 def main():
     card, mode, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
-    wire.bind((card, 0x0800))
+    # All protocols: one that asks for IP alone comes after the rules that make addresses dead.
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    wire.bind((card, 3))
     wire.settimeout(0.2)
     until = time.monotonic() + seconds
     sent = 0
@@ -40,7 +41,7 @@ def main():
             frame, where = wire.recvfrom(200)
         except socket.timeout:
             continue
-        if where[2] == socket.PACKET_OUTGOING or len(frame) < 54 or frame[23] != 6 or frame[47] & 0x3F != 2:
+        if where[2] == socket.PACKET_OUTGOING or len(frame) < 54 or frame[12:14] != b"\x08\x00" or frame[23] != 6 or frame[47] & 0x3F != 2:
             continue
         macs = frame[6:12] + frame[0:6]
         near, far = frame[26:30], frame[30:34]

@@ -74,7 +74,7 @@ impl Lab {
     /// # Errors
     /// When this machine does not allow namespaces, or a program that makes the wire is missing.
     pub fn new(sky: Sky) -> Result<Self, Unavailable> {
-        for program in ["unshare", "nsenter", "setpriv", "ip", "nft", "tcpdump"] {
+        for program in ["unshare", "nsenter", "setpriv", "ip", "nft", "tcpdump", "ethtool"] {
             let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
             if !found.is_ok_and(|status| status.success()) {
                 return Err(Unavailable(format!("`{program}` is missing; ./test installs it")));
@@ -111,6 +111,12 @@ impl Lab {
              ip route add local {V4_PREFIX} dev lo; ip -6 route add local {V6_PREFIX} dev lo"
         ));
         self.set_sky(self.sky, 0);
+    }
+
+    /// Has the far card take frames that a program of the near kernel redirects to it, as live frames are: a virtual card
+    /// does so once its receiver gathers packets.
+    pub fn take_redirected_frames(&self) {
+        self.far.shell("ethtool -K far0 gro on");
     }
 
     /// Brings the card of the scanner up again after a test took it down, with what the kernel forgot meanwhile.

@@ -20,6 +20,13 @@ pub(crate) const SENDERS: &[&str] = &["packet", "ip"];
 /// Those that need more of it.
 pub(crate) const FAST_SENDERS: &[&str] = &["xdp", "live"];
 
+/// What a sender needs of the wire.
+pub(crate) fn prepare(lab: &Lab, sender: &str) {
+    if sender == "live" {
+        lab.take_redirected_frames();
+    }
+}
+
 pub(crate) fn lab(sky: Sky) -> Lab {
     Lab::new(sky).unwrap_or_else(|reason| panic!("{}", reason.0))
 }
@@ -50,6 +57,7 @@ fn dense() {
     let lab = lab(Sky::Dense);
     let _listeners = lab.listen(&[80, 443]);
     for sender in [SENDERS, FAST_SENDERS].concat() {
+        prepare(&lab, sender);
         let arguments = ["10.0.0.0/21", "--ports", "80,81,443", "--rate", "100000", "--sender", sender];
         assert_eq!(
             open(&sweep(&lab, &arguments)),
@@ -63,6 +71,7 @@ fn sparse() {
     let lab = lab(Sky::Sparse);
     let _listeners = lab.listen(&[80]);
     for sender in [SENDERS, FAST_SENDERS].concat() {
+        prepare(&lab, sender);
         let done = sweep(&lab, &["10.1.0.0/16", "--ports", "80", "--rate", "100000", "--sender", sender]);
         assert_eq!(open(&done), block([10, 1, 0, 0], 65536, &[80], Sky::Sparse), "{sender}");
     }

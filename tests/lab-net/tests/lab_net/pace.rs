@@ -1,8 +1,8 @@
 //! The rate on the wire is the one that was asked for.
 
-use nightlatch_lab_net::{Seen, Sky, burst, rate};
+use nightlatch_lab_net::{Scanner, Seen, Sky, burst, rate, run};
 
-use crate::{Case, found::lab, wire::captured};
+use crate::{Case, found::lab};
 
 pub(crate) const CASES: &[Case] = &[("pace/exact-at-every-rate", exact)];
 
@@ -16,23 +16,29 @@ const RATES: &[(u32, &str)] = &[
     (100_000, "10.0.0.0/15"),
 ];
 
+/// A scan that was held up makes up for it, at most so much faster than its rate.
+const HASTE: f64 = 1.3;
+
 fn exact() {
     let mut wrong = Vec::new();
     for (asked, range) in RATES {
-        // Nobody answers late, nobody is asked twice: one steady stream of first probes.
-        let lab = lab(Sky::Dense);
-        let text = asked.to_string();
-        let seen = captured(&lab, &[range, "--ports", "81", "--rate", &text]);
-        let syns: Vec<Seen> = seen.into_iter().filter(|packet| packet.is_syn()).collect();
-        let (got, lump) = (rate(&syns), burst(&syns, f64::from(*asked)));
+        // All answer: one steady stream of first probes.
+        let (lab, scanner) = (lab(Sky::Dense), Scanner::new());
+        let capture = lab.capture();
+        let done = run(&mut scanner.scan(&lab, &[range, "--ports", "81", "--rate", &asked.to_string()]));
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let syns: Vec<Seen> = capture.stop().into_iter().filter(Seen::is_syn).collect();
+        let wanted = f64::from(*asked);
+        // A packet at a time is as steady as it gets.
+        let (got, lump) = (rate(&syns), burst(&syns, wanted * HASTE) * HASTE - 1000.0 / wanted);
         eprintln!(
-            "    asked for {asked}: {got:.2} a second over {} packets, at most {lump:.2} ms at once",
-            syns.len()
+            "    asked for {asked}: {got:.2} a second over {} packets, {:.2} ms at once",
+            syns.len(),
+            lump.max(0.0)
         );
-        // A burst of a whole packet is one period; what is above is a lump.
-        let one = 1000.0 / f64::from(*asked);
-        if (got / f64::from(*asked) - 1.0).abs() > 0.01 || lump > one + 1.0 {
-            wrong.push(format!("{asked}: {got:.2} a second, {lump:.2} ms at once"));
+        if (got / wanted - 1.0).abs() > 0.01 || lump > 1.0 {
+            let slower: Vec<_> = done.stderr.lines().filter(|line| line.contains("slower")).take(3).collect();
+            wrong.push(format!("{asked}: {got:.2} a second, {lump:.2} ms at once {slower:?}"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -52,5 +52,10 @@ fn flood() {
     eprintln!("    {lies} lies in 12 s");
     assert!(lies > 200_000, "{lies}");
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert_eq!(open(&done), block([10, 1, 0, 0], 65536, &[80], Sky::Sparse));
+    let (found, alive) = (open(&done), block([10, 1, 0, 0], 65536, &[80], Sky::Sparse));
+    assert!(found.is_subset(&alive), "lies are believed");
+    assert!(done.stderr.contains("pretended to be answers"), "{}", done.stderr);
+    // What a flood displaces in the kernel's queue nobody can hear; that it happened must be said.
+    let is_whole = found.len() == alive.len();
+    assert!(is_whole || done.stderr.contains("lost") || done.stderr.contains("dropped"), "{}", done.stderr);
 }
