@@ -19,7 +19,7 @@ use super::{
 
 /// Bytes of a block. The kernel hands blocks over when they are full or their time is up, so small ones let a receiver
 /// that is late for a moment find more of them.
-const BLOCK_BYTES: usize = 256 << 10;
+const BLOCK_BYTES: usize = 64 << 10;
 /// Milliseconds after which the kernel hands over a block that is not full.
 const BLOCK_TIMEOUT_MS: u32 = 8;
 /// What the kernel reckons with for one frame. Only a multiple is asked for: blocks hold frames of any size.

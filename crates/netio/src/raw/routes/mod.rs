@@ -222,7 +222,7 @@ impl Routes {
             return many("the targets are reached from several addresses of this machine".to_owned(), path);
         }
         if !device.is_ethernet {
-            return many(format!("{} has no Ethernet header", device.name), path);
+            return many(format!("{} is not an Ethernet device with ARP", device.name), path);
         }
         let Some(source) = device.hardware else {
             return many(format!("{} has no hardware address", device.name), path);
