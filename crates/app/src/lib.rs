@@ -37,7 +37,7 @@ pub use runs::{Ended, LISTED_ASKED_MAX, LiveRun, Origin, Phase};
 pub use schedule::{Blackout, Every, Schedule, ScheduleStanding, ScheduleState};
 pub use secret::secret;
 pub use settings::{Settings, Watch};
-pub use survey::{Look, Survey};
+pub use survey::{Look, Reins, Survey};
 pub use watch::alert_banner;
 
 use std::{

@@ -21,7 +21,7 @@ use nightlatch_store::StoreError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{App, AppError, Look, Names, RunSpec, SharedWriter, Survey, secret, watch::WATCHER};
+use crate::{App, AppError, Look, Names, Reins, RunSpec, SharedWriter, Survey, secret, watch::WATCHER};
 
 /// Connections a second to one network, unless said otherwise; as the command's.
 const RATE_PER_NETWORK_PPS: u32 = 256;
@@ -501,8 +501,9 @@ impl App {
             Ok(())
         };
         let (progress, cancel) = (hand.progress.clone(), hand.cancel.clone());
-        let outcome =
-            survey.run(plan, Discovery::Connect, journal, writer.clone(), progress, cancel, stored).await;
+        let outcome = survey
+            .run(plan, Discovery::Connect, journal, writer.clone(), Reins { progress, cancel }, stored)
+            .await;
         let committed = self
             .blocking(move || writer.lock().unwrap_or_else(PoisonError::into_inner).commit())
             .await

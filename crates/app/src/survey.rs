@@ -42,6 +42,15 @@ pub struct Survey {
     pub look: Look,
 }
 
+/// Where a scan tells how it is getting on, and where it is told to stop.
+#[derive(Clone, Debug)]
+pub struct Reins {
+    /// How it is getting on.
+    pub progress: Arc<Progress>,
+    /// Stops it.
+    pub cancel: Cancel,
+}
+
 impl Survey {
     /// Runs a plan into the store.
     ///
@@ -54,8 +63,7 @@ impl Survey {
         discovery: Discovery,
         journal: Journal,
         writer: SharedWriter,
-        progress: Arc<Progress>,
-        cancel: Cancel,
+        Reins { progress, cancel }: Reins,
         mut stored: impl FnMut(Vec<Observation>) -> Result<(), SinkError> + Send + 'static,
     ) -> Outcome {
         let dialer = Arc::new(Dialer::new(self.pace));

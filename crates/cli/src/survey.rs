@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use nightlatch_app::{Look, Names, SharedWriter, secret};
+use nightlatch_app::{Look, Names, Reins, SharedWriter, secret};
 use nightlatch_asset::{Exposure, Observation, Record, RunId, Severity};
 use nightlatch_enrich::Loaded;
 use nightlatch_fingerprint::Catalogue;
@@ -120,7 +120,8 @@ impl Survey<'_> {
         let outcome = runtime.block_on(async {
             let signals = tokio::spawn(stop_on_signal(cancel.clone(), self.session.chatty()));
             let line = progress::show(progress.clone(), self.session.progress(), self.session.chatty());
-            let outcome = survey.run(plan, discovery, journal, store.clone(), progress, cancel, stored).await;
+            let outcome =
+                survey.run(plan, discovery, journal, store.clone(), Reins { progress, cancel }, stored).await;
             line.end().await;
             signals.abort();
             outcome

@@ -74,8 +74,11 @@ pub struct SweepPlan {
     pub only: Option<HitSink>,
 }
 
+/// What is done with open ports.
+type TakeHits = dyn FnMut(&[Hit]) -> io::Result<()> + Send;
+
 /// Takes open ports as they are found, those that came together at once.
-pub struct HitSink(pub Box<dyn FnMut(&[Hit]) -> io::Result<()> + Send>);
+pub struct HitSink(pub Box<TakeHits>);
 
 impl std::fmt::Debug for HitSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
