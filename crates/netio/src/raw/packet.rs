@@ -5,6 +5,7 @@ use socket2::{Domain, Socket, Type};
 use super::{
     Batch, Device, RawError,
     messages::{Messages, wait_for_room},
+    netlink::{Message, Netlink, attribute},
     sender::Unsent,
 };
 
@@ -12,6 +13,13 @@ use super::{
 const SEND_BUFFER: usize = 8 << 20;
 /// How long a full device is given before the caller hears of it.
 const DEVICE_FULL_PAUSE: Duration = Duration::from_micros(50);
+
+/// Queues that only put packets in order. `noqueue` is not among them: virtual devices have none to pass by, and their
+/// frames take about a twentieth longer the other way (measured on veth).
+const ORDINARY_QUEUES: [&str; 5] = ["mq", "fq_codel", "fq", "pfifo_fast", "pfifo"];
+/// Attribute of a link that names its queue (`linux/if_link.h`), and bytes of `ifinfomsg`.
+const IFLA_QDISC: u16 = 6;
+const LINK_HEADER: usize = 16;
 
 /// Sends whole Ethernet frames by one device (`packet(7)`). Needs CAP_NET_RAW.
 #[derive(Debug)]
@@ -22,14 +30,14 @@ pub(super) struct PacketSender {
 }
 
 impl PacketSender {
-    /// - `bypass`: frames go to the driver without passing the device's queue. What does not fit is then refused and
-    ///   tried again, where a queue would drop it without a word.
-    pub(super) fn open(device: &Device, bypass: bool) -> Result<Self, RawError> {
+    /// Opens it. An ordinary queue of the device is passed by: what does not fit is then refused and tried again, where a
+    /// queue would drop it without a word. One that shapes stays in force, since somebody wants it so.
+    pub(super) fn open(device: &Device) -> Result<Self, RawError> {
         let wanted = || format!("sending frames on {}", device.name);
         let fail = |source| RawError::of(wanted(), "CAP_NET_RAW", source);
         // Protocol 0: nothing is received.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None).map_err(fail)?;
-        if bypass {
+        if queue_of(device.index).is_some_and(|queue| ORDINARY_QUEUES.contains(&queue.as_str())) {
             set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1i32).map_err(fail)?;
         }
         // Beyond the ordinary limit where CAP_NET_ADMIN allows it, up to it where not.
@@ -82,6 +90,16 @@ impl PacketSender {
     }
 }
 
+/// The name of the queue that frames wait in before the device takes them.
+fn queue_of(index: u32) -> Option<String> {
+    let mut header = [0; LINK_HEADER];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    let mut netlink = Netlink::open(libc::NETLINK_ROUTE).ok()?;
+    let link = netlink.ask(&Message::new(libc::RTM_GETLINK, 0, &header)).ok()?;
+    let name = attribute(link.get(LINK_HEADER..)?, IFLA_QDISC)?;
+    Some(String::from_utf8_lossy(name.split(|byte| *byte == 0).next()?).into_owned())
+}
+
 /// Sets a socket option that is a plain C struct or number.
 pub(super) fn set_option<T: Copy>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -115,4 +133,16 @@ pub(super) fn bind_packet(socket: &Socket, protocol: u16, index: u32) -> io::Res
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_device_has_no_queue() {
+        // Number 1 in every namespace.
+        assert_eq!(queue_of(1).as_deref(), Some("noqueue"));
+        assert_eq!(queue_of(u32::MAX), None);
+    }
 }

@@ -121,7 +121,7 @@ impl Sender {
                 why: "the way has no Ethernet device; use `--sender ip`".to_owned(),
             });
         };
-        let backend = Backend::Packet(PacketSender::open(device, true)?);
+        let backend = Backend::Packet(PacketSender::open(device)?);
         let why = match path.next_hop {
             Some(next) => format!("all targets leave by {} through {next}", device.name),
             None => format!("all targets leave by {}", device.name),
