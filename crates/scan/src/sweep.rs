@@ -145,7 +145,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Waits shorter than this are not worth a sleep.
 const SPIN: Nanos = 30_000;
 /// Where a search for the highest rate begins.
-const SEARCH_FROM_PPS: u64 = 100_000;
+const SEARCH_FROM_PPS: u64 = 400_000;
 /// Reasons that are remembered.
 const NOTES_MAX: usize = 64;
 

@@ -25,7 +25,7 @@ const BLOCK_TIMEOUT_MS: u32 = 8;
 /// What the kernel reckons with for one frame. Only a multiple is asked for: blocks hold frames of any size.
 const FRAME_BYTES: usize = 2048;
 /// Room of a ring when the caller has no wish.
-pub(crate) const RING_BYTES: usize = 16 << 20;
+pub(crate) const RING_BYTES: usize = 8 << 20;
 const ETHER_TYPE_IPV4: u16 = 0x0800;
 const ETHER_TYPE_IPV6: u16 = 0x86dd;
 

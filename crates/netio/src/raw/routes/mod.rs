@@ -50,7 +50,9 @@ pub enum RouteError {
         target: IpAddr,
     },
     /// All targets are addresses of this machine.
-    #[error("{target} is an address of this machine; connect instead of sending raw packets (`--connect`)")]
+    #[error(
+        "{target} is an address of this machine; connect instead of sending raw packets (`--sender connect`)"
+    )]
     Own {
         /// The first of them.
         target: IpAddr,
