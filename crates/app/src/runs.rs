@@ -220,6 +220,13 @@ impl App {
         let (plan, journal, pace) = self
             .blocking(move || {
                 let now = Timestamp::now();
+                // The server has no raw sockets, and a part of a scan must not become the whole.
+                if nightlatch_scan::run(app.data(), &id)?.sweep.is_some() {
+                    let begun = format!("run `{id}` was begun with raw packets");
+                    return Err(AppError::Conflict(format!(
+                        "{begun}; go on with `nightlatch scan --resume {id}` on the command line"
+                    )));
+                }
                 let (journal, plan) = Journal::resume(app.data(), &id, app.scope(), now)?;
                 let record = journal.record();
                 let pace = pace(record.rate_pps, record.rate_per_network_pps);
