@@ -4,7 +4,7 @@
 //! namespaces. Where they cannot be made, everything counts as ignored, and the reason is printed before and after.
 //! `tests/raw/world.rs` is the place; the tests are in the folder by subject.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "raw/packets.rs"]
 mod packets;
