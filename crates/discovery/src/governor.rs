@@ -8,6 +8,8 @@ const ANSWERS_MIN: u64 = 50;
 const LOSS_PER_MILLE: u64 = 20;
 /// Times the usual share of probes that are turned back, above which somebody objects.
 const OBJECTIONS: u64 = 3;
+/// Packets dropped by the kernel in an interval, up to which they may be anybody's.
+const KERNEL_DROPS_MIN: u64 = 16;
 /// After a cut nothing is judged for so long: what is seen then was caused before.
 const SETTLE: Nanos = 1_500_000_000;
 
@@ -164,7 +166,8 @@ impl Governor {
         if ring > 0 {
             return Some(Reason::Ring(ring));
         }
-        if kernel > sent / 1000 {
+        // Others on this machine lose packets too: a few say nothing.
+        if kernel > (sent / 1000).max(KERNEL_DROPS_MIN) {
             return Some(Reason::Kernel(kernel));
         }
         if answered >= ANSWERS_MIN && second * 1000 / answered > self.tolerated {
