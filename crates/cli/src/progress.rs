@@ -83,13 +83,13 @@ fn text(now: &Snapshot) -> String {
     let eta = now.eta.map_or_else(|| "--:--".to_owned(), clock);
     if let Some(sweep) = &now.sweep {
         return format!(
-            "{share:5.1} %  sent {} {}/s  open {}  probed {}  known {}  drops {}  ETA {eta}",
-            short(sweep.sent),
-            short(sweep.rate_pps),
-            short(sweep.open),
-            short(now.tally.open),
-            short(now.identified),
-            short(sweep.drops),
+            "{share:5.1} % sent {} {}/s open {} probed {} known {} drops {} ETA {eta}",
+            shorter(sweep.sent),
+            shorter(sweep.rate_pps),
+            shorter(sweep.open),
+            shorter(now.tally.open),
+            shorter(now.identified),
+            shorter(sweep.drops),
         );
     }
     format!(
@@ -107,6 +107,18 @@ fn short(number: u64) -> String {
         0..=99_999 => number.to_string(),
         100_000..=9_999_999 => format!("{}k", number / 1_000),
         10_000_000..=9_999_999_999 => format!("{}M", number / 1_000_000),
+        _ => format!("{}G", number / 1_000_000_000),
+    }
+}
+
+/// Four characters at most, up to a million million.
+fn shorter(number: u64) -> String {
+    match number {
+        0..=9_999 => number.to_string(),
+        10_000..=999_999 => format!("{}k", number / 1_000),
+        1_000_000..=9_999_999 => format!("{}.{}M", number / 1_000_000, number / 100_000 % 10),
+        10_000_000..=999_999_999 => format!("{}M", number / 1_000_000),
+        1_000_000_000..=9_999_999_999 => format!("{}.{}G", number / 1_000_000_000, number / 100_000_000 % 10),
         _ => format!("{}G", number / 1_000_000_000),
     }
 }

@@ -46,8 +46,12 @@ impl Pacer {
         if now < self.due || now < self.not_before {
             return 0;
         }
-        self.due = self.due.max(now.saturating_sub(MADE_UP_MAX));
-        let due = u128::from(now - self.due) * u128::from(self.rate_pps) / u128::from(SECOND) + 1;
+        if self.due < now.saturating_sub(MADE_UP_MAX) {
+            (self.due, self.rest) = (now - MADE_UP_MAX, 0);
+        }
+        let late = u128::from(now - self.due) * u128::from(self.rate_pps);
+        let Some(late) = late.checked_sub(u128::from(self.rest)) else { return 0 };
+        let due = late / u128::from(SECOND) + 1;
         let most = (self.rate_pps * (BURST / 1000) / (SECOND / 1000)).max(1);
         u64::try_from(due).unwrap_or(u64::MAX).min(most)
     }
@@ -63,7 +67,7 @@ impl Pacer {
 
     /// When [`Pacer::allowance`] is worth asking for again.
     pub fn next_at(&self) -> Nanos {
-        self.due.max(self.not_before)
+        (self.due + u64::from(self.rest > 0)).max(self.not_before)
     }
 }
 
