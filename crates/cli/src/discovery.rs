@@ -140,8 +140,13 @@ impl Finder {
             How::Connect => return Ok(Discovery::Connect),
             How::Raw(kind) => kind,
         };
-        let (wire, notes) = match wire(kind, targets) {
-            Ok(opened) => opened,
+        let tell = |text: &dyn std::fmt::Display| {
+            if session.chatty() {
+                say(text);
+            }
+        };
+        let wire = match wire(kind, targets, &tell) {
+            Ok(wire) => wire,
             Err(why) if must => return Err(Failure::world(why.text)),
             Err(why) => {
                 if session.chatty() && !why.is_usual {
@@ -150,9 +155,6 @@ impl Finder {
                 return Ok(Discovery::Connect);
             }
         };
-        if session.chatty() {
-            notes.iter().for_each(say);
-        }
         self.give_up_rights(data, session);
         Ok(Discovery::Sweep(Box::new(SweepPlan {
             wire,
@@ -203,8 +205,10 @@ impl Not {
     }
 }
 
-/// Opens sockets for raw packets to `targets`, and says in sentences what was chosen and set.
-fn wire(kind: SenderKind, targets: &TargetSet) -> Result<(Wire, Vec<String>), Not> {
+/// Opens sockets for raw packets to `targets`.
+///
+/// - `tell`: hears in sentences what was chosen, and what is about to be set before it is.
+fn wire(kind: SenderKind, targets: &TargetSet, tell: &dyn Fn(&dyn std::fmt::Display)) -> Result<Wire, Not> {
     let addresses = targets.all_addresses();
     let routes = Routes::read().map_err(Not::because)?;
     let own = routes.own(&addresses);
@@ -220,15 +224,11 @@ fn wire(kind: SenderKind, targets: &TargetSet) -> Result<(Wire, Vec<String>), No
     let route = routes.path_for(&addresses).map_err(Not::because)?;
     let source_ports = raw::source_ports().map_err(Not::because)?;
     let ports = source_ports.range();
-    let mut notes = Vec::new();
     let drop_rule = if raw::rights().net_admin {
-        notes.push(DropRule::describe(&ports));
-        DropRule::set(ports.clone()).map_err(|error| notes.push(format!("note: {error}"))).ok()
+        tell(&DropRule::describe(&ports));
+        DropRule::set(ports.clone()).map_err(|error| tell(&format_args!("note: {error}"))).ok()
     } else {
-        notes.push(
-            "note: without CAP_NET_ADMIN no rule keeps this machine's TCP from resetting what answers"
-                .to_owned(),
-        );
+        tell(&"note: without CAP_NET_ADMIN no rule keeps this machine's TCP from resetting what answers");
         None
     };
     let has = |family| addresses.ranges().any(|range| range.family() == family);
@@ -236,8 +236,8 @@ fn wire(kind: SenderKind, targets: &TargetSet) -> Result<(Wire, Vec<String>), No
     let ring =
         Ring::open(device, ports, has(Family::V4), has(Family::V6), Ring::BYTES).map_err(Not::because)?;
     let (sender, why) = raw::Sender::open(kind, &route).map_err(Not::because)?;
-    notes.insert(0, format!("discovery: SYN packets, sender {why}"));
-    Ok((Wire { sender, ring, drop_rule, sources: route.path().sources(), source_ports }, notes))
+    tell(&format_args!("discovery: SYN packets, sender {why}"));
+    Ok(Wire { sender, ring, drop_rule, sources: route.path().sources(), source_ports })
 }
 
 /// Open ports as lines of JSON. There may be a million a second: they are written by hand.

@@ -93,15 +93,7 @@ impl Survey<'_> {
         let enricher = Arc::new(config.enricher()?);
         let store = self.session.writer_of(data)?;
         let hash_key = secret(data).map_err(|e| Failure::from_error(Exit::World, &e))?;
-        let journal = match journal {
-            Some(journal) => journal,
-            None => Journal::create(data, &plan, start, Timestamp::now())
-                .map_err(|e| Failure::from_error(Exit::World, &e))?,
-        };
-        let id = journal.id().clone();
-        let resumed = !journal.record().resumed.is_empty();
-        let go_on = self.go_on(data, &plan, &id);
-        self.announce(&plan, &id);
+        let Begun { journal, id, resumed, go_on } = self.begin(data, &plan, journal, start)?;
         let (progress, cancel) = (Arc::new(Progress::new()), Cancel::new());
         let shown = progress.clone();
         let doors = matches!(self.look, Look::First).then(Doors::default);
@@ -152,15 +144,7 @@ impl Survey<'_> {
         start: Start,
         runtime: &Runtime,
     ) -> Result<Found, Failure> {
-        let journal = match journal {
-            Some(journal) => journal,
-            None => Journal::create(data, &plan, start, Timestamp::now())
-                .map_err(|e| Failure::from_error(Exit::World, &e))?,
-        };
-        let id = journal.id().clone();
-        let resumed = !journal.record().resumed.is_empty();
-        let go_on = self.go_on(data, &plan, &id);
-        self.announce(&plan, &id);
+        let Begun { journal, id, resumed, go_on } = self.begin(data, &plan, journal, start)?;
         let (progress, cancel) = (Arc::new(Progress::new()), Cancel::new());
         let dialer = Arc::new(Dialer::new(self.pace));
         let scan = Scan {
@@ -181,6 +165,26 @@ impl Survey<'_> {
             outcome
         });
         self.conclude(outcome, Taken::default(), &progress.snapshot(), &go_on, &id, resumed)
+    }
+
+    /// Takes up or makes the run's record, before anything is sent, and names the run.
+    fn begin(
+        &self,
+        data: &Path,
+        plan: &Plan,
+        journal: Option<Journal>,
+        start: Start,
+    ) -> Result<Begun, Failure> {
+        let journal = match journal {
+            Some(journal) => journal,
+            None => Journal::create(data, plan, start, Timestamp::now())
+                .map_err(|e| Failure::from_error(Exit::World, &e))?,
+        };
+        let id = journal.id().clone();
+        let resumed = !journal.record().resumed.is_empty();
+        let go_on = self.go_on(data, plan, &id);
+        self.announce(plan, &id);
+        Ok(Begun { journal, id, resumed, go_on })
     }
 
     fn announce(&self, plan: &Plan, id: &RunId) {
@@ -285,6 +289,16 @@ impl Survey<'_> {
             doors: taken.doors.unwrap_or_default(),
         })
     }
+}
+
+/// A run that is about to be worked on.
+struct Begun {
+    journal: Journal,
+    id: RunId,
+    /// Whether an earlier session has found a part already.
+    resumed: bool,
+    /// The command that goes on with it.
+    go_on: String,
 }
 
 /// What the sink has seen.
