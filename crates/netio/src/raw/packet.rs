@@ -79,15 +79,21 @@ impl PacketSender {
     }
 
     fn explain(&self, error: io::Error) -> io::Error {
-        let device = &self.device;
-        let text = match error.raw_os_error() {
-            Some(libc::ENETDOWN) => format!("the interface {device} went down"),
-            Some(libc::ENXIO | libc::ENODEV) => format!("the interface {device} is gone"),
-            Some(libc::EMSGSIZE) => format!("a frame is larger than {device} takes (its MTU is too small)"),
-            _ => format!("{device} does not take frames: {error}"),
-        };
-        io::Error::new(error.kind(), text)
+        not_taken(&self.device, "", error)
     }
+}
+
+/// Why a device takes no frames, in plain words.
+///
+/// - `how`: the way they were handed to it, such as ` by AF_XDP`; empty for the ordinary one.
+pub(super) fn not_taken(device: &str, how: &str, error: io::Error) -> io::Error {
+    let text = match error.raw_os_error() {
+        Some(libc::ENETDOWN) => format!("the interface {device} went down"),
+        Some(libc::ENXIO | libc::ENODEV) => format!("the interface {device} is gone"),
+        Some(libc::EMSGSIZE) => format!("a frame is larger than {device} takes (its MTU is too small)"),
+        _ => format!("{device} does not take frames{how}: {error}"),
+    };
+    io::Error::new(error.kind(), text)
 }
 
 /// The name of the queue that frames wait in before the device takes them.

@@ -9,7 +9,7 @@ use std::{
 
 use nightlatch_wire::SLOT_BYTES;
 
-use super::{Batch, Device, RawError, mapping::Mapping, sender::Unsent};
+use super::{Batch, Device, RawError, mapping::Mapping, packet::not_taken, sender::Unsent};
 
 /// Frames that can be on their way to the driver. A power of two.
 const SLOTS: usize = 2048;
@@ -208,14 +208,7 @@ impl XdpSender {
     }
 
     fn explain(&self, error: io::Error) -> io::Error {
-        let device = &self.device;
-        let text = match error.raw_os_error() {
-            Some(libc::ENETDOWN) => format!("the interface {device} went down"),
-            Some(libc::ENXIO | libc::ENODEV) => format!("the interface {device} is gone"),
-            Some(libc::EMSGSIZE) => format!("a frame is larger than {device} takes (its MTU is too small)"),
-            _ => format!("{device} does not take frames by AF_XDP: {error}"),
-        };
-        io::Error::new(error.kind(), text)
+        not_taken(&self.device, " by AF_XDP", error)
     }
 }
 
