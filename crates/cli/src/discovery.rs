@@ -1,9 +1,7 @@
 //! How open ports are found: by raw packets where that may be done and makes sense, by connecting otherwise.
 
 use std::{
-    fs,
     io::{BufWriter, Write},
-    os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
 };
@@ -16,7 +14,7 @@ use nightlatch_netio::{
 use nightlatch_scan::{Discovery, Hit, HitSink, Shard, SweepPlan, SweepRate, SweepRecord, Wire};
 use nightlatch_scope::{Family, TargetSet};
 
-use crate::{failure::Failure, say::say, session::Session};
+use crate::{failure::Failure, privileges::GoOn, say::say, session::Session};
 
 /// How open ports are found.
 #[derive(Clone, Debug, Args)]
@@ -39,6 +37,10 @@ pub(crate) struct Finder {
     /// Ask nothing of open ports: one JSON object for each, as it is found, and nothing is stored
     #[arg(long, conflicts_with_all = ["csv", "recheck", "resume"], help_heading = "Raw packets")]
     pub(crate) discover_only: bool,
+    /// Who a scan that root starts goes on as, once its sockets are open; root to stay it, without its rights
+    /// [default: the owner of the data directory, who called sudo, or nobody]
+    #[arg(long, value_name = "NAME", help_heading = "Raw packets")]
+    user: Option<String>,
 }
 
 /// What `--sender` can say.
@@ -83,7 +85,15 @@ pub(crate) fn rate(text: &str) -> Result<u32, String> {
 impl Default for Finder {
     fn default() -> Self {
         let sender = How::Raw(SenderKind::Auto);
-        Self { sender, probes: 2, cooldown: 3.0, max_duration: None, shard: None, discover_only: false }
+        Self {
+            sender,
+            probes: 2,
+            cooldown: 3.0,
+            max_duration: None,
+            shard: None,
+            discover_only: false,
+            user: None,
+        }
     }
 }
 
@@ -118,7 +128,8 @@ impl Finder {
         }
     }
 
-    /// Opens what is needed, tells what was chosen and why, and gives up the rights that only that needed.
+    /// Opens what is needed, tells what was chosen and why, and gives up the rights that only that needed: the calling
+    /// thread, which must be the only one, is an ordinary user's from then on.
     ///
     /// - `must`: raw packets and nothing else, because the run began with them.
     pub(crate) fn open(
@@ -128,6 +139,30 @@ impl Finder {
         must: bool,
         data: &Path,
         session: &Session,
+    ) -> Result<Discovery, Failure> {
+        let tell = |text: &dyn std::fmt::Display| {
+            if session.chatty() {
+                say(text);
+            }
+        };
+        let go_on = GoOn::decide(self.user.as_deref(), data)?;
+        let discovery = self.find(targets, pace, must, go_on.user(), &tell)?;
+        if let Some(told) = go_on.go_on(data, matches!(discovery, Discovery::Sweep(_)))? {
+            tell(&told);
+        }
+        Ok(discovery)
+    }
+
+    /// Opens what is needed.
+    ///
+    /// - `user`: who the process is about to become.
+    fn find(
+        &self,
+        targets: &TargetSet,
+        pace: Pace,
+        must: bool,
+        user: Option<&raw::User>,
+        tell: &dyn Fn(&dyn std::fmt::Display),
     ) -> Result<Discovery, Failure> {
         let must =
             must || self.is_shared() || self.discover_only || self.sender != How::Raw(SenderKind::Auto);
@@ -140,22 +175,16 @@ impl Finder {
             How::Connect => return Ok(Discovery::Connect),
             How::Raw(kind) => kind,
         };
-        let tell = |text: &dyn std::fmt::Display| {
-            if session.chatty() {
-                say(text);
-            }
-        };
-        let wire = match wire(kind, targets, &tell) {
+        let wire = match wire(kind, targets, user, tell) {
             Ok(wire) => wire,
             Err(why) if must => return Err(Failure::world(why.text)),
             Err(why) => {
-                if session.chatty() && !why.is_usual {
-                    say(format_args!("discovery: by connecting to each port, because {}", why.text));
+                if !why.is_usual {
+                    tell(&format_args!("discovery: by connecting to each port, because {}", why.text));
                 }
                 return Ok(Discovery::Connect);
             }
         };
-        self.give_up_rights(data, session);
         Ok(Discovery::Sweep(Box::new(SweepPlan {
             wire,
             rate: match pace.rate_pps {
@@ -170,19 +199,6 @@ impl Finder {
             max_duration: self.max_duration.map(Duration::from_secs_f64),
             only: self.discover_only.then(|| HitSink(Box::new(print_hits))),
         })))
-    }
-
-    /// The sockets are open: nothing that follows needs rights beyond those of an ordinary process.
-    fn give_up_rights(&self, data: &Path, session: &Session) {
-        // Files that another user owns can only be written to with a right that would go too.
-        let own = fs::metadata(data).is_ok_and(|folder| folder.uid() == rustix::process::geteuid().as_raw());
-        let kept = match own {
-            true => raw::drop_capabilities().err().map(|error| error.to_string()),
-            false => Some("the data directory belongs to another user".to_owned()),
-        };
-        if let (Some(why), true) = (kept, session.chatty()) {
-            say(format_args!("note: the rights of this process are kept: {why}"));
-        }
     }
 }
 
@@ -208,7 +224,12 @@ impl Not {
 /// Opens sockets for raw packets to `targets`.
 ///
 /// - `tell`: hears in sentences what was chosen, and what is about to be set before it is.
-fn wire(kind: SenderKind, targets: &TargetSet, tell: &dyn Fn(&dyn std::fmt::Display)) -> Result<Wire, Not> {
+fn wire(
+    kind: SenderKind,
+    targets: &TargetSet,
+    user: Option<&raw::User>,
+    tell: &dyn Fn(&dyn std::fmt::Display),
+) -> Result<Wire, Not> {
     let addresses = targets.all_addresses();
     let routes = Routes::read().map_err(Not::because)?;
     let own = routes.own(&addresses);
@@ -235,7 +256,7 @@ fn wire(kind: SenderKind, targets: &TargetSet, tell: &dyn Fn(&dyn std::fmt::Disp
     let device = route.path().device.as_ref().map(|device| device.index);
     let ring =
         Ring::open(device, ports, has(Family::V4), has(Family::V6), Ring::BYTES).map_err(Not::because)?;
-    let (sender, why) = raw::Sender::open(kind, &route).map_err(Not::because)?;
+    let (sender, why) = raw::Sender::open_for(kind, &route, user).map_err(Not::because)?;
     tell(&format_args!("discovery: SYN packets, sender {why}"));
     Ok(Wire { sender, ring, drop_rule, sources: route.path().sources(), source_ports })
 }

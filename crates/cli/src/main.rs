@@ -9,6 +9,7 @@ mod config;
 mod discovery;
 mod exit;
 mod failure;
+mod privileges;
 mod progress;
 mod resolver;
 mod say;

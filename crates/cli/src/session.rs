@@ -13,7 +13,7 @@ use nightlatch_store_tantivy::{Options, TantivyStore};
 
 use nightlatch_app::private;
 
-use crate::{exit::Exit, failure::Failure, say::say};
+use crate::{exit::Exit, failure::Failure, privileges, say::say};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -67,8 +67,10 @@ impl Session {
             return Ok(dir.clone());
         }
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        // Of who called `sudo`: what that finds is looked at without it.
+        let caller = || privileges::caller().and_then(|caller| caller.home);
         absolute("XDG_DATA_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+            .or_else(|| caller().or_else(|| absolute("HOME")).map(|home| home.join(".local/share")))
             .map(|base| base.join("nightlatch"))
             .ok_or_else(|| {
                 Failure::usage("no data directory: HOME is not set").hint("name one with --data DIR")

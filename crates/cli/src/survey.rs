@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use nightlatch_app::{Look, Names, Reins, SharedWriter, secret};
 use nightlatch_asset::{Exposure, Observation, Record, RunId, Severity};
-use nightlatch_enrich::Loaded;
+use nightlatch_enrich::{Enricher, Loaded};
 use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{
@@ -49,6 +50,24 @@ pub(crate) struct Survey<'s> {
     pub(crate) output: Output,
     /// Which look this is at what it meets.
     pub(crate) look: Look,
+    /// What the configuration says; read when it is needed where nobody has read it.
+    pub(crate) around: Option<Around>,
+}
+
+/// What the configuration of a data directory says about addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct Around {
+    enricher: Arc<Enricher>,
+    /// Who is asked for names.
+    resolver: Option<SocketAddr>,
+}
+
+impl Around {
+    /// Reads it, and the files that it names.
+    pub(crate) fn read(data: &Path) -> Result<Self, Failure> {
+        let config = Config::read(data)?;
+        Ok(Self { enricher: Arc::new(config.enricher()?), resolver: config.names.resolver()? })
+    }
 }
 
 /// What came of it.
@@ -89,8 +108,10 @@ impl Survey<'_> {
         start: Start,
         runtime: &Runtime,
     ) -> Result<Found, Failure> {
-        let config = Config::read(data)?;
-        let enricher = Arc::new(config.enricher()?);
+        let Around { enricher, resolver } = match &self.around {
+            Some(around) => around.clone(),
+            None => Around::read(data)?,
+        };
         let store = self.session.writer_of(data)?;
         let hash_key = secret(data).map_err(|e| Failure::from_error(Exit::World, &e))?;
         let Begun { journal, id, resumed, go_on } = self.begin(data, &plan, journal, start)?;
@@ -102,7 +123,7 @@ impl Survey<'_> {
         let survey = nightlatch_app::Survey {
             catalogue: self.catalogue.clone(),
             enricher: enricher.clone(),
-            names: Arc::new(Names::new(config.names.resolver()?)),
+            names: Arc::new(Names::new(resolver)),
             hash_key,
             limit: self.limit,
             pace: self.pace,

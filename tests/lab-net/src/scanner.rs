@@ -44,6 +44,11 @@ impl Scanner {
         Self { folder }
     }
 
+    /// Its data directory.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// `nightlatch scan ARGUMENTS --discover-only` in the near namespace, without the caps per network, as NDJSON.
     pub fn scan(&self, lab: &Lab, arguments: &[&str]) -> Command {
         let mut command = self.command(lab, arguments);

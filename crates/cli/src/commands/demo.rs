@@ -78,6 +78,7 @@ impl Demo {
             pace: Pace::default(),
             output: Output::Table,
             look: Look::Only,
+            around: None,
         };
         let start = Start {
             command: std::env::args().collect(),

@@ -26,7 +26,7 @@ use crate::{
     resolver,
     say::say,
     session::Session,
-    survey::{Found, Output, Survey},
+    survey::{Around, Found, Output, Survey},
     words,
 };
 
@@ -158,11 +158,13 @@ impl Scan {
             None => self.finder.resumed(None)?,
         };
         let must = begun.flatten().is_some();
+        // Later this may be nobody who can read them.
+        let around = (!finder.discover_only).then(|| Around::read(&data)).transpose()?;
+        // Its threads would still have the rights that this one is about to give up.
+        drop(runtime);
         let discovery = finder.open(&plan.targets, pace, must, &data, session)?;
         let sweep = matches!(discovery, Discovery::Sweep(_)).then(|| finder.record());
         let pace = Pace { rate_pps: pace.rate_pps.filter(|rate| *rate != discovery::RATE_MAX), ..pace };
-        // Its threads would still have the rights that this one has given up.
-        drop(runtime);
         let runtime = super::runtime()?;
         let survey = Survey {
             session,
@@ -181,6 +183,7 @@ impl Scan {
                 _ => Output::Table,
             },
             look: if self.how.recheck.is_some() { Look::First } else { Look::Only },
+            around,
         };
         let scope = plan.scope.clone();
         let start = Start { sweep, ..self.start(pace) };

@@ -8,7 +8,7 @@ use std::{
 use nightlatch_wire::SLOT_BYTES;
 
 use super::{
-    Batch, Device, RawError,
+    Batch, Device, RawError, User,
     bpf::Part,
     live_run::{LANE_FRAMES, Runner, SLOT_STRIDE, cannot_take},
     restrict::restrict_sender,
@@ -73,8 +73,8 @@ struct Done {
 }
 
 impl LiveSender {
-    /// Loads the programs for `device` and starts the thread.
-    pub(super) fn open(device: &Device) -> Result<Self, RawError> {
+    /// Loads the programs for `device` and starts the thread, which becomes `user` where one is named.
+    pub(super) fn open(device: &Device, user: Option<&User>) -> Result<Self, RawError> {
         let (runner, parts) = Runner::open(device, LANES)?;
         let holder = runner.holder().to_owned();
         let free = parts.into_iter().enumerate().map(|(at, slots)| Lane {
@@ -84,15 +84,21 @@ impl LiveSender {
         });
         let (full, work) = sync_channel(LANES);
         let (finished, done) = sync_channel(LANES);
+        let user = user.cloned();
+        let (tell, told) = sync_channel(1);
         let worker = thread::Builder::new()
             .name("live-frames".to_owned())
             .spawn(move || {
+                let _ = tell.send(user.map_or(Ok(()), |user| user.become_with_rights()));
                 // What cannot be given up, the process has anyway.
                 let _ = runner.give_up_rights();
                 let _ = restrict_sender();
                 run_lanes(&runner, &work, &finished);
             })
             .map_err(|source| RawError::System { wanted: "starting a thread".to_owned(), source })?;
+        told.recv()
+            .unwrap_or_else(|_| Err(stopped()))
+            .map_err(|source| RawError::System { wanted: "going on as another user".to_owned(), source })?;
         Ok(Self {
             full: Some(full),
             done,

@@ -6,7 +6,7 @@
 //!   [`AuthorizedTarget`](nightlatch_scope::AuthorizedTarget) and nothing else.
 //! - [`Ring`] receives; a filter in the kernel lets through what can be an answer.
 //! - [`DropRule`] keeps this machine's own TCP from answering in our name.
-//! - [`rights`], [`drop_capabilities`] and [`restrict_sender`]: what the process may do, and giving it up.
+//! - [`rights`], [`drop_capabilities`], [`User`] and [`restrict_sender`]: what the process may do, and giving it up.
 //!
 //! Threads here block, and every wait has a limit. This is the one folder of the workspace with unsafe code: the kernel's
 //! rings, batches of messages and filters are handed over as pointers, which no safe interface does as fast.
@@ -38,6 +38,7 @@ mod routes;
 mod sender;
 mod source_ports;
 mod through_ip;
+mod user;
 mod xdp;
 
 pub use batch::Batch;
@@ -54,3 +55,4 @@ pub use ring::Ring;
 pub use routes::{RouteError, Routes};
 pub use sender::{Sender, SenderKind, Unsent};
 pub use source_ports::{SourcePorts, source_ports};
+pub use user::User;

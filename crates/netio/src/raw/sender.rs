@@ -7,7 +7,7 @@ use std::{
 use nightlatch_wire::Link;
 
 use super::{
-    Batch, Path, RawError, Route, live::LiveSender, packet::PacketSender, through_ip::IpSender,
+    Batch, Path, RawError, Route, User, live::LiveSender, packet::PacketSender, through_ip::IpSender,
     xdp::XdpSender,
 };
 
@@ -96,6 +96,18 @@ impl Sender {
     /// # Errors
     /// A missing right, a route that this kind cannot take, or the system's own.
     pub fn open(kind: SenderKind, route: &Route) -> Result<(Self, String), RawError> {
+        Self::open_for(kind, route, None)
+    }
+
+    /// As [`open`](Self::open); a thread that the sender starts becomes `user`, if one is named, before it sends.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_for(
+        kind: SenderKind,
+        route: &Route,
+        user: Option<&User>,
+    ) -> Result<(Self, String), RawError> {
         match (kind, route) {
             (SenderKind::Auto | SenderKind::Packet, Route::One(path)) => Self::packet(path),
             (SenderKind::Auto, Route::Many { reason, path }) => {
@@ -110,7 +122,7 @@ impl Sender {
                     why: format!("{reason}; use `--sender ip`"),
                 })
             }
-            (SenderKind::Xdp | SenderKind::Live, Route::One(path)) => Self::fast(kind, path),
+            (SenderKind::Xdp | SenderKind::Live, Route::One(path)) => Self::fast(kind, path, user),
         }
     }
 
@@ -131,7 +143,7 @@ impl Sender {
         Ok((sender, format!("packet: {why}")))
     }
 
-    fn fast(kind: SenderKind, path: &Path) -> Result<(Self, String), RawError> {
+    fn fast(kind: SenderKind, path: &Path, user: Option<&User>) -> Result<(Self, String), RawError> {
         let (Some(device), Link::Ethernet { .. }) = (&path.device, path.link) else {
             return Err(RawError::Unsupported {
                 wanted: format!("the sender `{kind}`"),
@@ -140,7 +152,7 @@ impl Sender {
         };
         let (backend, how) = match kind {
             SenderKind::Live => {
-                let sender = LiveSender::open(device)?;
+                let sender = LiveSender::open(device, user)?;
                 let how = format!(
                     "the kernel sends from shared memory; {}, which stays down, holds its program",
                     sender.holder()
