@@ -258,7 +258,11 @@ fn wire(
         Ring::open(device, ports, has(Family::V4), has(Family::V6), Ring::BYTES).map_err(Not::because)?;
     let (sender, why) = raw::Sender::open_for(kind, &route, user).map_err(Not::because)?;
     tell(&format_args!("discovery: SYN packets, sender {why}"));
-    Ok(Wire { sender, ring, drop_rule, sources: route.path().sources(), source_ports })
+    let sources = route.path().sources();
+    let watch = raw::WayWatch::open(addresses, &route, sender.kind());
+    let watch =
+        watch.map_err(|error| tell(&format_args!("note: changes of routes are not noticed: {error}"))).ok();
+    Ok(Wire { sender, ring, drop_rule, sources, source_ports, watch })
 }
 
 /// Open ports as lines of JSON. There may be a million a second: they are written by hand.

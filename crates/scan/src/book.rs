@@ -104,7 +104,9 @@ impl SweepBook {
     }
 
     fn is_complete(&self) -> bool {
-        self.tracks.is_complete() && self.pending.is_empty() && self.tracks.waiting() == 0
+        let backlog = &self.tracks.backlog;
+        let is_asked = self.pending.is_empty() && backlog.waiting() == 0 && backlog.left_out() == 0;
+        self.tracks.is_complete() && is_asked
     }
 
     fn tally(&self) -> Tally {
@@ -124,7 +126,7 @@ impl SweepBook {
     }
 
     fn low(&self) -> u64 {
-        let low = self.tracks.low();
+        let low = self.tracks.low().min(self.tracks.backlog.low());
         self.pending.first().map_or(low, |first| low.min(*first))
     }
 

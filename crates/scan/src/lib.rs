@@ -19,6 +19,8 @@ mod scan_log;
 mod second_look;
 mod sink;
 mod sweep;
+mod waiting;
+mod way;
 mod worker;
 
 pub use cancel::Cancel;

@@ -1,7 +1,6 @@
 //! Discovery by raw packets: one thread sends, one listens, and what is open goes on to the conversations.
 
 use std::{
-    collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -26,6 +25,8 @@ use crate::{
     Cancel, Opened, ScanError, SweepSnapshot,
     ledger::Fate,
     run::{Answered, Shared},
+    waiting::{Backlog, QUEUE, Waiting},
+    way::{self, WayNews},
     worker,
 };
 
@@ -42,6 +43,8 @@ pub struct Wire {
     pub sources: Vec<IpAddr>,
     /// Ports that nothing else of this machine uses.
     pub source_ports: raw::SourcePorts,
+    /// Says when the way to the targets is another one; `None` where that cannot be had.
+    pub watch: Option<raw::WayWatch>,
 }
 
 /// How fast probes go.
@@ -123,8 +126,10 @@ pub(crate) struct Tracks {
     pub(crate) rate_pps: AtomicU64,
     pub(crate) ring_drops: AtomicU64,
     pub(crate) kernel_drops: AtomicU64,
-    /// Open ports that wait to be asked, and the most there may be before sending pauses.
-    pub(crate) waiting: AtomicU64,
+    /// Open ports that wait to be asked.
+    pub(crate) backlog: Backlog,
+    /// What becomes of the way to the targets.
+    pub(crate) way: WayNews,
     /// Nothing more is sent or waited for.
     over: AtomicBool,
     /// Whether everything was sent.
@@ -136,8 +141,6 @@ pub(crate) struct Tracks {
 
 /// Open ports that may wait for a conversation before sending pauses.
 const WAITING_MAX: u64 = 1 << 15;
-/// Hits on their way to the conversations.
-const QUEUE: usize = 1024;
 /// Frames that are handed to the kernel at once.
 const BATCH: usize = 1024;
 /// How long a thread waits at most before it looks whether it is to stop.
@@ -155,7 +158,7 @@ impl Tracks {
         self.over.store(true, Relaxed);
     }
 
-    fn note(&self, text: String) {
+    pub(crate) fn note(&self, text: String) {
         let mut notes = lock(&self.notes);
         if notes.len() < NOTES_MAX {
             notes.push(text);
@@ -167,7 +170,11 @@ impl Tracks {
     }
 
     pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.load(Relaxed)
+        self.backlog.waiting()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -283,7 +290,8 @@ impl Running {
             rate_pps: AtomicU64::new(0),
             ring_drops: AtomicU64::new(0),
             kernel_drops: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
+            backlog: Backlog::default(),
+            way: WayNews::default(),
             over: AtomicBool::new(false),
             complete: AtomicBool::new(false),
             error: Mutex::default(),
@@ -310,18 +318,22 @@ impl Running {
             ring: wire.ring,
             listener,
             tracks: tracks.clone(),
-            give,
-            found: VecDeque::new(),
+            waiting: Waiting::new(give),
+            has_told: false,
             counted: clock,
             kernel_drops_before: kernel_drops(),
         };
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(run)
         };
-        let threads = vec![
+        let mut threads = vec![
             spawn("listener", Box::new(move || listening.run()))?,
             spawn("sender", Box::new(move || sending.run()))?,
         ];
+        if let Some(watch) = wire.watch {
+            let tracks = tracks.clone();
+            threads.push(spawn("way", Box::new(move || way::watch(watch, &tracks)))?);
+        }
         Ok(Self { tracks, hits, threads, _held: (wire.drop_rule, wire.source_ports) })
     }
 
@@ -363,6 +375,9 @@ impl Sending {
         }
         *lock(&self.tracks.unsent) = self.sender.unsent().clone();
         self.publish();
+        if let Some(why) = self.tracks.way.take_lost() {
+            self.tracks.fail(io::Error::other(format!("the way to the targets has changed: {why}")));
+        }
         self.tracks.over.store(true, Relaxed);
     }
 
@@ -372,7 +387,8 @@ impl Sending {
         let mut last_look = 0;
         while !self.tracks.over.load(Relaxed) {
             let now = nanos(self.clock.elapsed());
-            if !is_stopping && (self.cancel.is_stopping() || self.stop_at.is_some_and(|at| now >= at)) {
+            let is_enough = || self.cancel.is_stopping() || self.tracks.way.is_lost();
+            if !is_stopping && (is_enough() || self.stop_at.is_some_and(|at| now >= at)) {
                 is_stopping = true;
                 self.walker.stop(now);
                 batch.clear();
@@ -380,8 +396,11 @@ impl Sending {
             if now - last_look > 20_000_000 {
                 last_look = now;
                 self.look(now);
+                if let Some(link) = self.tracks.way.take_link() {
+                    self.sender.follow(link, &mut batch);
+                }
             }
-            if !is_stopping && self.tracks.waiting.load(Relaxed) >= WAITING_MAX {
+            if !is_stopping && (self.tracks.waiting() >= WAITING_MAX || self.tracks.way.is_held()) {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
@@ -459,8 +478,9 @@ struct Listening {
     ring: raw::Ring,
     listener: Listener,
     tracks: Arc<Tracks>,
-    give: mpsc::Sender<Hit>,
-    found: VecDeque<Hit>,
+    waiting: Waiting,
+    /// That some found no room.
+    has_told: bool,
     counted: Instant,
     kernel_drops_before: u64,
 }
@@ -484,24 +504,28 @@ impl Listening {
             // Asked first: what arrived before the end is still heard.
             let is_over = self.tracks.over.load(Relaxed);
             if let Err(error) =
-                self.listen(if is_over && self.found.is_empty() { Duration::ZERO } else { LOOK_EVERY })
+                self.listen(if is_over && self.waiting.is_empty() { Duration::ZERO } else { LOOK_EVERY })
             {
                 return self.tracks.fail(error);
             }
-            self.pass_on();
-            self.tracks.waiting.store((self.found.len() + QUEUE - self.give.capacity()) as u64, Relaxed);
-            if self.give.is_closed() || (is_over && self.found.is_empty()) {
+            self.waiting.pass_on(&self.tracks.backlog);
+            if !self.has_told && self.tracks.backlog.left_out() > 0 {
+                self.has_told = true;
+                let text = "more ports answer at once than can wait to be asked; a resumed run asks the rest";
+                self.tracks.note(text.to_owned());
+            }
+            if self.waiting.is_closed() || (is_over && self.waiting.is_empty()) {
                 return;
             }
         }
     }
 
     fn listen(&mut self, wait: Duration) -> io::Result<()> {
-        let (listener, counts, found) = (&self.listener, &self.tracks.counts, &mut self.found);
+        let (listener, counts, waiting) = (&self.listener, &self.tracks.counts, &mut self.waiting);
         self.ring.receive(wait, |packet, checksum| match Reply::read(packet, checksum) {
             Ok(reply) => {
                 if let Heard::Open { position, target } = listener.hear(&reply) {
-                    found.push_back(Hit { position, target, time: Timestamp::now() });
+                    waiting.add(Hit { position, target, time: Timestamp::now() });
                 }
             }
             Err(why) => counts.ignore(why),
@@ -513,15 +537,6 @@ impl Listening {
             self.tracks.kernel_drops.store(drops, Relaxed);
         }
         Ok(())
-    }
-
-    fn pass_on(&mut self) {
-        while let Some(hit) = self.found.front() {
-            match self.give.try_send(*hit) {
-                Ok(()) => self.found.pop_front(),
-                Err(_) => return,
-            };
-        }
     }
 }
 
@@ -552,13 +567,14 @@ pub(crate) async fn ask_hits<P, F>(
             Some(_) = asking.join_next(), if !asking.is_empty() => {}
             hit = running.hits.recv(), if asking.len() < at_a_time => match (hit, &mut only) {
                 (None, _) if asking.is_empty() => {
-                    running.tracks.waiting.store(0, Relaxed);
+                    running.tracks.backlog.empty();
                     break;
                 }
                 // Nothing more comes: `recv` would say so again at once.
                 (None, _) => _ = asking.join_next().await,
                 (Some(hit), None) => {
                     shared.ledger().begin(hit.position);
+                    running.tracks.backlog.take(1);
                     asking.spawn(worker::ask_open(shared.clone(), prober.clone(), answers.clone(), hit.position));
                 }
                 (Some(hit), Some(sink)) => {
@@ -569,6 +585,7 @@ pub(crate) async fn ask_hits<P, F>(
                         break;
                     }
                     batch.iter().for_each(|hit| shared.settle(hit.position, Fate::Open));
+                    running.tracks.backlog.take(batch.len() as u64);
                 }
             },
         }

@@ -123,6 +123,16 @@ impl Batch {
         self.filled = 0;
     }
 
+    /// Frames take `path` from now on, which differs in hardware addresses; those that are in it as well.
+    pub(super) fn follow(&mut self, path: &Path) {
+        self.templates = Templates::of(path);
+        let Link::Ethernet { source, destination, .. } = path.link else { return };
+        for slot in self.slots.iter_mut().take(self.filled) {
+            slot[..6].copy_from_slice(&destination);
+            slot[6..12].copy_from_slice(&source);
+        }
+    }
+
     /// What stands before the IP header of its frames.
     pub(super) fn link(&self) -> Link {
         self.templates.link

@@ -2,6 +2,7 @@
 //! that all of this needs.
 //!
 //! - [`Routes`] says by which device and next hop a set of targets is reached, and from which address.
+//! - [`WayWatch`] says when that is no longer so.
 //! - [`Sender`] sends the frames of a [`Batch`]; a batch takes an
 //!   [`AuthorizedTarget`](nightlatch_scope::AuthorizedTarget) and nothing else.
 //! - [`Ring`] receives; a filter in the kernel lets through what can be an answer.
@@ -39,6 +40,7 @@ mod sender;
 mod source_ports;
 mod through_ip;
 mod user;
+mod watch;
 mod xdp;
 
 pub use batch::Batch;
@@ -56,3 +58,4 @@ pub use routes::{RouteError, Routes};
 pub use sender::{Sender, SenderKind, Unsent};
 pub use source_ports::{SourcePorts, source_ports};
 pub use user::User;
+pub use watch::{Way, WayWatch};

@@ -200,14 +200,15 @@ impl Netlink {
 }
 
 /// One message of the kernel.
-struct Incoming<'a> {
-    kind: u16,
+pub(super) struct Incoming<'a> {
+    pub(super) kind: u16,
     flags: u16,
     sequence: u32,
-    body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
-fn messages(mut bytes: &[u8]) -> impl Iterator<Item = io::Result<Incoming<'_>>> {
+/// The messages in what was read; ends at the first that is cut off, which is an error.
+pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = io::Result<Incoming<'_>>> {
     std::iter::from_fn(move || {
         if bytes.len() < HEADER {
             return None;

@@ -181,6 +181,15 @@ impl Sender {
         Batch::new(&self.path, capacity)
     }
 
+    /// From now on frames begin with `link`, those that wait in `batch` as well. For another next hop on the same device;
+    /// a link of another shape changes nothing.
+    pub fn follow(&mut self, link: Link, batch: &mut Batch) {
+        if link.header_bytes() == self.path.link.header_bytes() {
+            self.path.link = link;
+            batch.follow(&self.path);
+        }
+    }
+
     /// What did not leave so far.
     pub fn unsent(&self) -> &Unsent {
         &self.unsent

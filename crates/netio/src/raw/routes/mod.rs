@@ -16,6 +16,7 @@ use super::{Device, Path, Route, netlink::Netlink};
 use choose::{Answer, ask_kernel};
 use links::Links;
 use neighbour::{Found, hardware_address};
+pub(super) use neighbour::{is_about, known_address};
 use table::{Entry, Kind, Segment, Tables, Way};
 
 /// Why no way leads to the targets.
@@ -94,6 +95,15 @@ struct Group {
     answer: Answer,
 }
 
+/// A way as the tables have it.
+#[derive(Clone, Debug)]
+pub(super) enum Outline {
+    /// By one Ethernet device, whose hardware address is `source`, through one gateway for each family.
+    One { device: Device, source: [u8; 6], gateways: Vec<IpAddr>, path: Path },
+    /// By ways that differ, or that only the kernel knows.
+    Many { reason: String, path: Path },
+}
+
 impl Routes {
     /// Reads links and routes by rtnetlink. Needs no right.
     ///
@@ -117,12 +127,22 @@ impl Routes {
     /// # Errors
     /// No way, or none that works, for at least one of the targets.
     pub fn path_for(&self, targets: &AddressSet) -> Result<Route, RouteError> {
+        let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
+        match self.outline(&mut netlink, targets)? {
+            Outline::Many { reason, path } => Ok(Route::Many { reason, path }),
+            Outline::One { device, source, gateways, path } => {
+                self.resolved(&mut netlink, &device, source, &gateways, path)
+            }
+        }
+    }
+
+    /// As [`path_for`](Self::path_for), without a look at hardware addresses.
+    pub(super) fn outline(&self, netlink: &mut Netlink, targets: &AddressSet) -> Result<Outline, RouteError> {
         if targets.is_empty() {
             return Err(RouteError::Empty);
         }
-        let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
         if let Some(what) = self.tables.not_understood() {
-            return self.by_kernel(&mut netlink, targets, what);
+            return self.by_kernel(netlink, targets, what);
         }
         let mut pieces = Vec::new();
         for &range in targets.ranges() {
@@ -147,13 +167,13 @@ impl Routes {
             }
             _ => {}
         }
-        let groups = self.ask_for_groups(&mut netlink, groups)?;
+        let groups = self.ask_for_groups(netlink, groups)?;
         let path = self.common(&groups, &pieces);
         if let Some(target) = own {
             let reason = format!("{target} is an address of this machine");
-            return Ok(Route::Many { reason, path: Path { device: None, ..path } });
+            return Ok(Outline::Many { reason, path: Path { device: None, ..path } });
         }
-        self.one_or_many(&mut netlink, &groups, path)
+        Ok(one_or_many(&groups, path))
     }
 
     fn kind(&self, segment: &Segment) -> Option<Kind> {
@@ -214,46 +234,6 @@ impl Routes {
         }
     }
 
-    /// `Route::One` when all `groups` leave by one Ethernet device to one hardware address.
-    fn one_or_many(&self, netlink: &mut Netlink, groups: &[Group], path: Path) -> Result<Route, RouteError> {
-        let many = |reason: String, path: Path| Ok(Route::Many { reason, path });
-        let Some(device) = path.device.clone() else {
-            return many("the targets leave by several interfaces".to_owned(), path);
-        };
-        if !path.other_sources.is_empty() {
-            return many("the targets are reached from several addresses of this machine".to_owned(), path);
-        }
-        if !device.is_ethernet {
-            return many(format!("{} is not an Ethernet device with ARP", device.name), path);
-        }
-        let Some(source) = device.hardware else {
-            return many(format!("{} has no hardware address", device.name), path);
-        };
-        let mut gateways = Vec::new();
-        for group in groups {
-            let (answer, way) = (&group.answer, &group.way);
-            let Some(gateway) = answer.gateway else {
-                let reason = format!(
-                    "{} is on the link of {}, where each host has its own hardware address",
-                    group.first, device.name
-                );
-                return many(reason, path);
-            };
-            if way.several || way.device != Some(answer.device) || way.gateway.is_some_and(|g| g != gateway) {
-                let reason = format!("the way to {} has several next hops", group.first);
-                return many(reason, path);
-            }
-            if !gateways.contains(&gateway) {
-                gateways.push(gateway);
-            }
-        }
-        let per_family = |v4: bool| gateways.iter().filter(|gateway| gateway.is_ipv4() == v4).count();
-        if per_family(true) > 1 || per_family(false) > 1 {
-            return many(format!("the targets have several gateways on {}", device.name), path);
-        }
-        self.resolved(netlink, &device, source, &gateways, path)
-    }
-
     fn resolved(
         &self,
         netlink: &mut Netlink,
@@ -293,7 +273,7 @@ impl Routes {
         netlink: &mut Netlink,
         targets: &AddressSet,
         what: &str,
-    ) -> Result<Route, RouteError> {
+    ) -> Result<Outline, RouteError> {
         let mut rows: Vec<(AddressRange, Answer)> = Vec::new();
         for &range in targets.ranges() {
             let answer = ask_kernel(netlink, range.first())?;
@@ -320,8 +300,48 @@ impl Routes {
             next_hop: None,
             other_sources: other.collect(),
         };
-        Ok(Route::Many { reason: what.to_owned(), path })
+        Ok(Outline::Many { reason: what.to_owned(), path })
     }
+}
+
+/// `Outline::One` when all `groups` leave by one Ethernet device to one hardware address.
+fn one_or_many(groups: &[Group], path: Path) -> Outline {
+    let many = |reason: String, path: Path| Outline::Many { reason, path };
+    let Some(device) = path.device.clone() else {
+        return many("the targets leave by several interfaces".to_owned(), path);
+    };
+    if !path.other_sources.is_empty() {
+        return many("the targets are reached from several addresses of this machine".to_owned(), path);
+    }
+    if !device.is_ethernet {
+        return many(format!("{} is not an Ethernet device with ARP", device.name), path);
+    }
+    let Some(source) = device.hardware else {
+        return many(format!("{} has no hardware address", device.name), path);
+    };
+    let mut gateways = Vec::new();
+    for group in groups {
+        let (answer, way) = (&group.answer, &group.way);
+        let Some(gateway) = answer.gateway else {
+            let reason = format!(
+                "{} is on the link of {}, where each host has its own hardware address",
+                group.first, device.name
+            );
+            return many(reason, path);
+        };
+        if way.several || way.device != Some(answer.device) || way.gateway.is_some_and(|g| g != gateway) {
+            let reason = format!("the way to {} has several next hops", group.first);
+            return many(reason, path);
+        }
+        if !gateways.contains(&gateway) {
+            gateways.push(gateway);
+        }
+    }
+    let per_family = |v4: bool| gateways.iter().filter(|gateway| gateway.is_ipv4() == v4).count();
+    if per_family(true) > 1 || per_family(false) > 1 {
+        return many(format!("the targets have several gateways on {}", device.name), path);
+    }
+    Outline::One { device, source, gateways, path }
 }
 
 fn as_v4(ip: IpAddr) -> Option<Ipv4Addr> {

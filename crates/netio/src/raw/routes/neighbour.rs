@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::raw::netlink::{Message, Netlink, attribute};
+use crate::raw::netlink::{Message, Netlink, attribute, number};
 
 use super::table::address;
 
@@ -62,6 +62,22 @@ pub(super) fn hardware_address(netlink: &mut Netlink, index: u32, neighbour: IpA
             _ => thread::sleep(POLL),
         }
     }
+}
+
+/// The hardware address of `neighbour` as far as the kernel knows it; nobody is asked.
+pub(in crate::raw) fn known_address(
+    netlink: &mut Netlink,
+    index: u32,
+    neighbour: IpAddr,
+) -> io::Result<Option<[u8; 6]>> {
+    Ok(look_up(netlink, index, neighbour)?.map(|(address, _)| address))
+}
+
+/// Whether a message about a neighbour is about this one.
+pub(in crate::raw) fn is_about(body: &[u8], index: u32, neighbour: IpAddr) -> bool {
+    let device = body.get(4..).and_then(number);
+    let destination = body.get(HEADER..).and_then(|rest| attribute(rest, libc::NDA_DST)).and_then(address);
+    device == Some(index) && destination == Some(neighbour)
 }
 
 /// Address and state in the kernel's table, when the address is known.
