@@ -9,7 +9,13 @@ use nightlatch_manifest::{
 };
 use nightlatch_untrusted::Text;
 
-use crate::{KubernetesVersion, Settings, Subject};
+use crate::{
+    KubernetesVersion, Settings, Subject,
+    checks::pod::{
+        account::{Accounts, Bound},
+        resources::Defaults,
+    },
+};
 
 /// Everything that checks may ask about one corpus.
 pub struct Context<'a> {
@@ -32,6 +38,29 @@ pub struct Context<'a> {
     network: OnceLock<nightlatch_netpol::Network>,
     ways: OnceLock<crate::checks::exposure::way::Ways<'a>>,
     routes: OnceLock<crate::checks::path::routes::Routes<'a>>,
+    accounts: OnceLock<Accounts<'a>>,
+    bound: OnceLock<Bound<'a>>,
+    container_defaults: OnceLock<Defaults<'a>>,
+    nodes_default_seccomp: OnceLock<bool>,
+}
+
+/// Some of the workloads of a corpus, one behind the other. Checks that judge one workload after the other are given one
+/// part at a time, and each part to all of them: what the first has read is still at hand for the last.
+///
+/// Everything else is asked of the context as ever; [`Part::workloads`] stands before its field of that name.
+pub struct Part<'c, 'a> {
+    /// The whole.
+    pub context: &'c Context<'a>,
+    /// Its workloads that are to be judged now.
+    pub workloads: &'c [Workload<'a>],
+}
+
+impl<'a> std::ops::Deref for Part<'_, 'a> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Context<'a> {
+        self.context
+    }
 }
 
 impl<'a> Context<'a> {
@@ -55,6 +84,10 @@ impl<'a> Context<'a> {
             network: OnceLock::new(),
             ways: OnceLock::new(),
             routes: OnceLock::new(),
+            accounts: OnceLock::new(),
+            bound: OnceLock::new(),
+            container_defaults: OnceLock::new(),
+            nodes_default_seccomp: OnceLock::new(),
         }
     }
 
@@ -112,6 +145,26 @@ impl<'a> Context<'a> {
     /// Ways of an attacker.
     pub(crate) fn routes(&self) -> &crate::checks::path::routes::Routes<'a> {
         self.routes.get_or_init(|| crate::checks::path::routes::Routes::new(self))
+    }
+
+    /// The service accounts.
+    pub(crate) fn accounts(&self) -> &Accounts<'a> {
+        self.accounts.get_or_init(|| Accounts::new(self))
+    }
+
+    /// The accounts that are bound to a role.
+    pub(crate) fn bound(&self) -> &Bound<'a> {
+        self.bound.get_or_init(|| Bound::new(self))
+    }
+
+    /// What namespaces give to containers that say nothing of resources.
+    pub(crate) fn container_defaults(&self) -> &Defaults<'a> {
+        self.container_defaults.get_or_init(|| Defaults::new(self))
+    }
+
+    /// True when all kubelets of the input give pods a seccomp profile by themselves.
+    pub(crate) fn nodes_default_seccomp(&self) -> bool {
+        *self.nodes_default_seccomp.get_or_init(|| crate::checks::pod::seccomp::nodes_default(self))
     }
 
     /// The documents of a sort.

@@ -7,33 +7,32 @@ use nightlatch_manifest::Node;
 use regex::Regex;
 
 use crate::{
-    Change, Context, Found, Sink, Subject,
+    Change, Context, Found, Part, Sink, Subject,
     rule::{Absent, Condition, Declared, DeclaredFix, On, Target},
 };
 
-/// Runs a declared check over everything it is about.
+/// Runs a declared check about pods or their containers over some workloads.
+pub(crate) fn check_part<'a>(declared: &'static Declared, part: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    let Target::Path(path) = declared.target else { return };
+    for workload in part.workloads {
+        if declared.windows_exempt && workload.is_windows() {
+            continue;
+        }
+        if matches!(declared.on, On::PodSpec) {
+            at_path(declared, part.workload_subject(workload), workload.pod_spec, path, sink);
+            continue;
+        }
+        for container in workload.containers() {
+            let subject = part.container_subject(workload, &container);
+            at_path(declared, subject, container.node, path, sink);
+        }
+    }
+}
+
+/// Runs a declared check about anything else over everything it is about.
 pub(crate) fn check<'a>(declared: &'static Declared, context: &Context<'a>, sink: &mut Sink<'a>) {
     let Target::Path(path) = declared.target else { return flag(declared, context, sink) };
     match declared.on {
-        On::Container => {
-            for workload in &context.workloads {
-                if declared.windows_exempt && workload.is_windows() {
-                    continue;
-                }
-                for container in workload.containers() {
-                    let subject = context.container_subject(workload, &container);
-                    at_path(declared, subject, container.node, path, sink);
-                }
-            }
-        }
-        On::PodSpec => {
-            for workload in &context.workloads {
-                if declared.windows_exempt && workload.is_windows() {
-                    continue;
-                }
-                at_path(declared, context.workload_subject(workload), workload.pod_spec, path, sink);
-            }
-        }
         On::Object(kinds) => {
             for object in kinds.iter().flat_map(|kind| context.objects_of(kind)) {
                 at_path(declared, Subject::object(object), object.root, path, sink);
@@ -49,7 +48,7 @@ pub(crate) fn check<'a>(declared: &'static Declared, context: &Context<'a>, sink
                 at_path(declared, subject, node, path, sink);
             }
         }
-        On::Component(_) => {}
+        On::Component(_) | On::PodSpec | On::Container => {}
     }
 }
 
@@ -151,7 +150,7 @@ fn one<'a>(
         Absent::Fail => {
             let mut finding = Found::missing(subject, from, path, message(declared, &subject, ""));
             if let Some(DeclaredFix::Set(to)) = declared.fix {
-                finding = finding.change(Change::SetPath(from, path.to_owned(), to.to_owned()));
+                finding = finding.change(Change::SetPath(from, path.into(), to.into()));
             }
             sink.fail(finding);
         }
@@ -165,7 +164,7 @@ fn judge<'a>(declared: &'static Declared, subject: Subject<'a>, node: Node<'a>, 
     }
     let mut finding = Found::new(subject, node, message(declared, &subject, node.text()));
     match declared.fix {
-        Some(DeclaredFix::Set(to)) => finding = finding.change(Change::Set(node, to.to_owned())),
+        Some(DeclaredFix::Set(to)) => finding = finding.change(Change::Set(node, to.into())),
         Some(DeclaredFix::Remove) => finding = finding.change(Change::Remove(node)),
         None => {}
     }

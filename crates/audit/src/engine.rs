@@ -18,9 +18,9 @@ use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, NodeId};
 use nightlatch_untrusted::Text;
 
 use crate::{
-    At, Context, Found, Rule, Settings, Sink, declared, fix,
+    At, Context, Found, Part, Rule, Settings, Sink, declared, fix,
     location::{self, location},
-    rule::Check,
+    rule::Runs,
     suppress::{self, CommentExempt, Exempt},
 };
 
@@ -65,7 +65,7 @@ impl<'c, 'a> Judged<'c, 'a> {
     pub fn of(context: &'c Context<'a>) -> Self {
         let settings = context.settings;
         let rules = settings.selected();
-        let mut sinks: Vec<Sink<'a>> = rules.iter().map(|rule| run(rule, context)).collect();
+        let mut sinks = run(&rules, context);
         hide(&rules, &mut sinks);
         let mut report =
             AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
@@ -171,22 +171,34 @@ fn severity(rule: &Rule, found: &Found<'_>, configured: Severity) -> Severity {
     }
 }
 
-fn run<'a>(rule: &'static Rule, context: &Context<'a>) -> Sink<'a> {
-    let mut sink = Sink::default();
-    match &rule.check {
-        Check::Native(_) => {
-            if let Some(check) = rule.check.function() {
-                check(context, &mut sink);
+/// Workloads that all checks judge before the next ones are looked at: as many as a processor keeps close to itself.
+const PART_WORKLOADS: usize = 128;
+
+/// Runs each rule; what each found.
+fn run<'a>(rules: &[&'static Rule], context: &Context<'a>) -> Vec<Sink<'a>> {
+    let keeps_changes = context.settings.with_fixes;
+    let mut sinks: Vec<Sink<'a>> = rules.iter().map(|_| Sink::keeping(keeps_changes)).collect();
+    let runs: Vec<Option<Runs>> = rules.iter().map(|rule| rule.check.runs()).collect();
+    for workloads in context.workloads.chunks(PART_WORKLOADS) {
+        let part = Part { context, workloads };
+        for (runs, sink) in runs.iter().zip(&mut sinks) {
+            match runs {
+                Some(Runs::ByWorkload(check)) => check(&part, sink),
+                Some(Runs::DeclaredByWorkload(declared)) => declared::check_part(declared, &part, sink),
+                _ => {}
             }
         }
-        Check::Declared(declared) => declared::check(declared, context, &mut sink),
     }
-    if !context.settings.with_fixes {
-        sink.found.iter_mut().for_each(|found| found.changes = Vec::new());
+    for (runs, sink) in runs.iter().zip(&mut sinks) {
+        match runs {
+            Some(Runs::Whole(check)) => check(context, sink),
+            Some(Runs::DeclaredWhole(declared)) => declared::check(declared, context, sink),
+            _ => {}
+        }
+        // Thousands are kept until the report is written.
+        sink.found.shrink_to_fit();
     }
-    // Thousands are kept until the report is written.
-    sink.found.shrink_to_fit();
-    sink
+    sinks
 }
 
 /// One cause, one finding: drops what a finding of a rule in `hidden_by` covers. A finding covers the same cause in the
@@ -203,7 +215,7 @@ fn hide(selected: &[&'static Rule], sinks: &mut [Sink<'_>]) {
             std::ptr::from_ref(found.subject.root.document()) as usize,
             found.subject.root.id(),
             found.subject.container.unwrap_or(""),
-            found.cause.as_deref().unwrap_or(""),
+            found.cause_or_empty(),
         )
     }
     let mut hidden: Vec<(usize, Vec<bool>)> = Vec::new();
@@ -281,7 +293,7 @@ fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) 
         pointer: Text::new(location::pointer(found)),
         message: Text::from(&*found.message),
         related: found
-            .related
+            .evidence()
             .iter()
             .map(|(message, at)| Related {
                 message: Text::new(message.as_str()),
@@ -300,8 +312,8 @@ fn fix(rule: &Rule, found: &Found<'_>, context: &Context<'_>) -> Option<Fix> {
         true => fix::edits(context.corpus, &found.changes),
         false => Vec::new(),
     };
-    (found.fix_text.is_some() || !edits.is_empty()).then(|| {
-        let text = found.fix_text.as_deref().unwrap_or(rule.remediation);
+    (found.own_fix_text().is_some() || !edits.is_empty()).then(|| {
+        let text = found.own_fix_text().unwrap_or(rule.remediation);
         Fix { text: Text::from(text), edits }
     })
 }

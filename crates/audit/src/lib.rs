@@ -42,7 +42,7 @@ mod sink;
 mod suppress;
 
 pub use baseline::{Baseline, BaselineError};
-pub use context::Context;
+pub use context::{Context, Part};
 pub use engine::{Judged, audit, audit_context};
 pub use profile::{Profile, UnknownProfile};
 pub use rule::{Rule, UnknownRule, rule, rules};
@@ -54,3 +54,6 @@ pub use suppress::{ANNOTATION, COMMENT_MARK};
 
 /// A check: looks at everything it is about and tells the sink.
 pub type NativeCheck = for<'a> fn(&Context<'a>, &mut Sink<'a>);
+
+/// A check that judges one workload after the other: it is given some at a time.
+pub type PartCheck = for<'a> fn(&Part<'_, 'a>, &mut Sink<'a>);

@@ -120,7 +120,7 @@ pub(crate) fn fingerprint(rule: &Rule, found: &Found<'_>) -> String {
         subject.container.unwrap_or(""),
         &path,
         missing,
-        found.cause.as_deref().unwrap_or(""),
+        found.cause_or_empty(),
     ];
     // In one piece: hashing many short ones takes several times as long.
     let mut hashed = Vec::with_capacity(256);

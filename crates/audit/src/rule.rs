@@ -2,7 +2,7 @@
 
 use nightlatch_finding::Severity;
 
-use crate::{NativeCheck, checks};
+use crate::{NativeCheck, PartCheck, checks};
 
 /// One rule. Everything about it is constant; a configuration may select it, exempt from it and change its severity.
 #[derive(Debug)]
@@ -46,6 +46,18 @@ impl Rule {
     }
 }
 
+/// How a check is run.
+#[derive(Clone, Copy)]
+pub(crate) enum Runs {
+    /// Over everything at once.
+    Whole(NativeCheck),
+    /// One workload after the other.
+    ByWorkload(PartCheck),
+    /// The same two of a rule file.
+    DeclaredWhole(&'static Declared),
+    DeclaredByWorkload(&'static Declared),
+}
+
 #[derive(Debug)]
 pub(crate) enum Check {
     Native(&'static str),
@@ -53,11 +65,17 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    /// The function of a native check; nothing for a declared one. That every name is registered is tested.
-    pub(crate) fn function(&self) -> Option<NativeCheck> {
+    /// How it is run; nothing for a native check that is not registered, of which a test says that there is none.
+    pub(crate) fn runs(&'static self) -> Option<Runs> {
         match self {
-            Self::Native(name) => checks::native(name),
-            Self::Declared(_) => None,
+            Self::Native(name) => match checks::by_workload(name) {
+                Some(check) => Some(Runs::ByWorkload(check)),
+                None => checks::native(name).map(Runs::Whole),
+            },
+            Self::Declared(declared) if matches!(declared.on, On::PodSpec | On::Container) => {
+                Some(Runs::DeclaredByWorkload(declared))
+            }
+            Self::Declared(declared) => Some(Runs::DeclaredWhole(declared)),
         }
     }
 }
@@ -203,8 +221,10 @@ mod tests {
                 Check::Declared(_) => None,
             })
             .collect();
-        let registered: Vec<&str> =
-            checks::FAMILIES.iter().flat_map(|family| family.iter().map(|(name, _)| *name)).collect();
+        let whole = checks::FAMILIES.iter().flat_map(|family| family.iter().map(|(name, _)| *name));
+        let by_workload =
+            checks::FAMILIES_BY_WORKLOAD.iter().flat_map(|family| family.iter().map(|(name, _)| *name));
+        let registered: Vec<&str> = whole.chain(by_workload).collect();
         let unique: BTreeSet<&str> = registered.iter().copied().collect();
         assert_eq!(unique.len(), registered.len(), "a check is registered twice");
         assert_eq!(wanted, unique, "rules name the left, the lists have the right");

@@ -73,13 +73,13 @@ pub enum At<'a> {
 #[derive(Clone, Debug)]
 pub enum Change<'a> {
     /// Puts a scalar or flow value (YAML text) in the place of a value.
-    Set(Node<'a>, String),
+    Set(Node<'a>, Words),
     /// Takes a value and its key, or a list item, away.
     Remove(Node<'a>),
     /// Gives the dotted path below a mapping a value (YAML text, one line), making what is missing on the way.
-    SetPath(Node<'a>, String, String),
+    SetPath(Node<'a>, Words, Words),
     /// Adds an element (YAML text, one line) to a list.
-    Append(Node<'a>, String),
+    Append(Node<'a>, Words),
 }
 
 /// Words of a check: most are constants, and thousands of findings share them.
@@ -92,10 +92,17 @@ pub struct Found<'a> {
     pub(crate) at: At<'a>,
     pub(crate) message: Words,
     pub(crate) severity: Option<Severity>,
-    pub(crate) related: Vec<(String, Option<Node<'a>>)>,
-    pub(crate) fix_text: Option<Words>,
     pub(crate) changes: Vec<Change<'a>>,
-    pub(crate) cause: Option<Words>,
+    /// What most findings do not have: thousands are kept at once.
+    more: Option<Box<More<'a>>>,
+}
+
+/// What few findings have.
+#[derive(Clone, Debug, Default)]
+struct More<'a> {
+    related: Vec<(String, Option<Node<'a>>)>,
+    fix_text: Option<Words>,
+    cause: Option<Words>,
 }
 
 impl<'a> Found<'a> {
@@ -112,16 +119,7 @@ impl<'a> Found<'a> {
 
     /// A finding anywhere.
     pub fn at(subject: Subject<'a>, at: At<'a>, message: impl Into<Words>) -> Self {
-        Self {
-            subject,
-            at,
-            message: message.into(),
-            severity: None,
-            related: Vec::new(),
-            fix_text: None,
-            changes: Vec::new(),
-            cause: None,
-        }
+        Self { subject, at, message: message.into(), severity: None, changes: Vec::new(), more: None }
     }
 
     /// Judges this case otherwise than the rule's severity. A configured severity still wins.
@@ -132,16 +130,21 @@ impl<'a> Found<'a> {
 
     /// Adds a line of evidence, with its place when it has one.
     pub fn related(mut self, message: impl Into<String>, at: Option<Node<'a>>) -> Self {
-        if self.related.is_empty() {
-            self.related.reserve_exact(1);
-        }
-        self.related.push((message.into(), at));
+        self.add_related(message.into(), at);
         self
+    }
+
+    pub(crate) fn add_related(&mut self, message: String, at: Option<Node<'a>>) {
+        let related = &mut self.more().related;
+        if related.is_empty() {
+            related.reserve_exact(1);
+        }
+        related.push((message, at));
     }
 
     /// Says how to mend this case; without it the rule's remediation is shown.
     pub fn fix_text(mut self, text: impl Into<Words>) -> Self {
-        self.fix_text = Some(text.into());
+        self.more().fix_text = Some(text.into());
         self
     }
 
@@ -158,8 +161,27 @@ impl<'a> Found<'a> {
     /// Names what it is about within the subject (`volume:data`), so that a rule that hides this one does so for the same
     /// thing only. Without it: the container, or the object.
     pub fn cause(mut self, cause: impl Into<Words>) -> Self {
-        self.cause = Some(cause.into());
+        self.more().cause = Some(cause.into());
         self
+    }
+
+    fn more(&mut self) -> &mut More<'a> {
+        self.more.get_or_insert_default()
+    }
+
+    /// The lines of evidence.
+    pub(crate) fn evidence(&self) -> &[(String, Option<Node<'a>>)] {
+        self.more.as_ref().map_or(&[], |more| &more.related)
+    }
+
+    /// How to mend it, when it says so itself.
+    pub(crate) fn own_fix_text(&self) -> Option<&str> {
+        self.more.as_ref()?.fix_text.as_deref()
+    }
+
+    /// What it is about within the subject; empty for the container, or the object.
+    pub(crate) fn cause_or_empty(&self) -> &str {
+        self.more.as_ref().and_then(|more| more.cause.as_deref()).unwrap_or("")
     }
 }
 
@@ -170,14 +192,24 @@ pub struct Sink<'a> {
     pub(crate) passed: u32,
     pub(crate) unknown: u32,
     pub(crate) why_unknown: BTreeSet<String>,
+    /// False when nobody will ask how to mend what is found.
+    keeps_changes: bool,
 }
 
 /// Reasons kept for each rule.
 const REASONS_MAX: usize = 5;
 
 impl<'a> Sink<'a> {
+    /// Takes what a check says; its changes too, when somebody will ask for them.
+    pub(crate) fn keeping(changes: bool) -> Self {
+        Self { keeps_changes: changes, ..Self::default() }
+    }
+
     /// Something breaks the rule.
-    pub fn fail(&mut self, found: Found<'a>) {
+    pub fn fail(&mut self, mut found: Found<'a>) {
+        if !self.keeps_changes {
+            found.changes = Vec::new();
+        }
         self.found.push(found);
     }
 

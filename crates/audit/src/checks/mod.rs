@@ -19,7 +19,7 @@ pub(crate) mod rbac;
 pub(crate) mod scheduler;
 pub(crate) mod secrets;
 
-use crate::NativeCheck;
+use crate::{NativeCheck, PartCheck};
 
 /// All native checks, family by family.
 pub(crate) const FAMILIES: &[&[(&str, NativeCheck)]] = &[
@@ -42,7 +42,20 @@ pub(crate) const FAMILIES: &[&[(&str, NativeCheck)]] = &[
     path::CHECKS,
 ];
 
+/// The native checks that judge one workload after the other, family by family.
+pub(crate) const FAMILIES_BY_WORKLOAD: &[&[(&str, PartCheck)]] =
+    &[secrets::BY_WORKLOAD, exposure::BY_WORKLOAD, pod::BY_WORKLOAD];
+
 /// The check of a name.
 pub(crate) fn native(name: &str) -> Option<NativeCheck> {
-    FAMILIES.iter().flat_map(|family| family.iter()).find(|(own, _)| *own == name).map(|(_, check)| *check)
+    of_name(FAMILIES, name)
+}
+
+/// The check of a name, when it judges one workload after the other.
+pub(crate) fn by_workload(name: &str) -> Option<PartCheck> {
+    of_name(FAMILIES_BY_WORKLOAD, name)
+}
+
+fn of_name<C: Copy>(families: &[&[(&str, C)]], name: &str) -> Option<C> {
+    families.iter().flat_map(|family| family.iter()).find(|(own, _)| *own == name).map(|(_, check)| *check)
 }

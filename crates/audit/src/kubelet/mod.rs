@@ -330,12 +330,12 @@ impl<'c, 'a> Kubelet<'c, 'a> {
                     program.setting_to(found, program.get(field.flag).as_ref(), field.flag, to)
                 }
                 (By::File(layer), _) if layer.is_editable => {
-                    found.change(Change::Set(set.node, to.to_owned()))
+                    found.change(Change::Set(set.node, to.to_owned().into()))
                 }
                 _ => found,
             },
             (Value::Default, Base::File(layer), _) if layer.is_editable => {
-                found.change(Change::SetPath(layer.root, field.path.to_owned(), to.to_owned()))
+                found.change(Change::SetPath(layer.root, field.path.into(), to.to_owned().into()))
             }
             (Value::LegacyDefault, _, Some(program)) if !field.flag.is_empty() && !is_list => {
                 program.setting_to(found, None, field.flag, to)

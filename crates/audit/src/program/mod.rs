@@ -203,7 +203,7 @@ pub(crate) fn change_of_flag<'a>(
     match now {
         Some(node) => {
             let text = format!("{}{flag}={value}", argument_name(node)?);
-            Some(Change::Set(node, word(node, &text)))
+            Some(Change::Set(node, word(node, &text).into()))
         }
         None => {
             let list = component.arguments?;
@@ -213,7 +213,7 @@ pub(crate) fn change_of_flag<'a>(
                 _ => "--",
             };
             let is_script = list.items().any(|item| item.text().contains(char::is_whitespace));
-            (!is_script).then(|| Change::Append(list, word(list, &format!("{dashes}{flag}={value}"))))
+            (!is_script).then(|| Change::Append(list, word(list, &format!("{dashes}{flag}={value}")).into()))
         }
     }
 }
@@ -228,12 +228,12 @@ fn change_of_kubeadm<'a>(
     let arguments = component.arguments?;
     let text = format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
     if let Some(node) = now.filter(|node| kubeadm_entry(*node).is_some()) {
-        return Some(Change::Set(node, text));
+        return Some(Change::Set(node, text.into()));
     }
     match arguments.kind() {
         Kind::Mapping if flag.contains('.') => None,
-        Kind::Mapping => Some(Change::SetPath(arguments, flag.to_owned(), text)),
-        Kind::Sequence => Some(Change::Append(arguments, format!("{{name: {flag}, value: {text}}}"))),
+        Kind::Mapping => Some(Change::SetPath(arguments, flag.to_owned().into(), text.into())),
+        Kind::Sequence => Some(Change::Append(arguments, format!("{{name: {flag}, value: {text}}}").into())),
         _ => None,
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn enforce_privileged<'a>(context: &Context<'a>, sink: &mut Sink<'a>)
                 let message = format!("namespace {} admits any pod, privileged ones too", namespace.name);
                 sink.fail(
                     Found::new(Subject::object(namespace), level, message)
-                        .change(crate::Change::Set(level, "baseline".to_owned())),
+                        .change(crate::Change::Set(level, "baseline".into())),
                 );
             }
             other => {
@@ -84,7 +84,7 @@ pub(super) fn version_old<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 );
                 sink.fail(
                     Found::new(Subject::object(namespace), version, message)
-                        .change(crate::Change::Set(version, "latest".to_owned())),
+                        .change(crate::Change::Set(version, "latest".into())),
                 );
             }
             Some(_) => sink.pass(),

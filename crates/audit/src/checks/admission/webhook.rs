@@ -71,9 +71,7 @@ pub(super) fn fail_open<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let message = format!("webhook {} lets everything through when it cannot be reached", name(webhook));
         let subject = Subject::object(object);
         let mut found = match policy {
-            Some(policy) => {
-                Found::new(subject, policy, message).change(Change::Set(policy, "Fail".to_owned()))
-            }
+            Some(policy) => Found::new(subject, policy, message).change(Change::Set(policy, "Fail".into())),
             None => Found::missing(subject, webhook, "failurePolicy", message),
         };
         // What puts something into objects does so for convenience more often than as a guard.

@@ -279,7 +279,7 @@ impl<'c, 'a> Container<'c, 'a> {
                     && known.subject.name != service.name
             };
             if let Some(known) = sink.found.iter_mut().rev().take(LOOKED_BACK).find(is_same) {
-                known.related.push((format!("the same line counts for {}", service.name), Some(service.key)));
+                known.add_related(format!("the same line counts for {}", service.name), Some(service.key));
                 return;
             }
         }

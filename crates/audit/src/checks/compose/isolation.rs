@@ -154,10 +154,10 @@ fn keeps_default<'a>(container: &Container<'_, 'a>, list: Option<Node<'a>>) -> F
     const MESSAGE: &str = "the container keeps the default set of capabilities";
     let found = match (container.service, list) {
         (Some(_), Some(list)) => {
-            Found::new(container.subject, list, MESSAGE).change(Change::Append(list, "ALL".to_owned()))
+            Found::new(container.subject, list, MESSAGE).change(Change::Append(list, "ALL".into()))
         }
         (Some(_), None) => Found::missing(container.subject, container.node, "cap_drop", MESSAGE)
-            .change(Change::SetPath(container.node, "cap_drop".to_owned(), "[ALL]".to_owned())),
+            .change(Change::SetPath(container.node, "cap_drop".into(), "[ALL]".into())),
         (None, _) => {
             let place = container
                 .node
@@ -197,7 +197,7 @@ pub(super) fn new_privileges<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             Some((_, _, node)) => {
                 let found = Found::new(container.subject, *node, MESSAGE);
                 if container.service.is_some() {
-                    found.change(Change::Set(*node, "\"no-new-privileges:true\"".to_owned()))
+                    found.change(Change::Set(*node, "\"no-new-privileges:true\"".into()))
                 } else {
                     found
                 }
@@ -210,11 +210,11 @@ pub(super) fn new_privileges<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let found = Found::missing(container.subject, container.node, "security_opt", MESSAGE);
                 let list = container.get("security_opt", "").filter(|list| list.kind() == Kind::Sequence);
                 found.change(match list {
-                    Some(list) => Change::Append(list, "\"no-new-privileges:true\"".to_owned()),
+                    Some(list) => Change::Append(list, "\"no-new-privileges:true\"".into()),
                     None => Change::SetPath(
                         container.node,
-                        "security_opt".to_owned(),
-                        "[\"no-new-privileges:true\"]".to_owned(),
+                        "security_opt".into(),
+                        "[\"no-new-privileges:true\"]".into(),
                     ),
                 })
             }

@@ -79,8 +79,10 @@ fn lacks<'a>(
 
 fn mend<'a>(container: &Container<'_, 'a>, found: Found<'a>, key: &str, value: &str) -> Found<'a> {
     match (container.service, container.get(key, "-")) {
-        (Some(_), Some(node)) => found.change(Change::Set(node, value.to_owned())),
-        (Some(_), None) => found.change(Change::SetPath(container.node, key.to_owned(), value.to_owned())),
+        (Some(_), Some(node)) => found.change(Change::Set(node, value.to_owned().into())),
+        (Some(_), None) => {
+            found.change(Change::SetPath(container.node, key.to_owned().into(), value.to_owned().into()))
+        }
         (None, _) => found,
     }
 }

@@ -71,15 +71,15 @@ fn bind_to_loopback<'a>(port: &Port<'a>) -> Option<Change<'a>> {
     let written = port.written.as_ref()?;
     if written.node.kind() == Kind::Mapping {
         return Some(match written.node.get("host_ip") {
-            Some(address) => Change::Set(address, "127.0.0.1".to_owned()),
-            None => Change::SetPath(written.node, "host_ip".to_owned(), "127.0.0.1".to_owned()),
+            Some(address) => Change::Set(address, "127.0.0.1".into()),
+            None => Change::SetPath(written.node, "host_ip".into(), "127.0.0.1".into()),
         });
     }
     let text = written.node.text();
     let rest = ["0.0.0.0:", "[::]:", ":::"].iter().find_map(|any| text.strip_prefix(any)).unwrap_or(text);
     // Without a port of the host the address stands before an empty one.
     let separator = if rest.contains(':') { ":" } else { "::" };
-    Some(Change::Set(written.node, format!("\"127.0.0.1{separator}{rest}\"")))
+    Some(Change::Set(written.node, format!("\"127.0.0.1{separator}{rest}\"").into()))
 }
 
 /// Ports below 1024 of the host, without those of the web.

@@ -97,13 +97,13 @@ fn plugin_settings<'a>(
                 address,
                 "the streaming server, which leads into containers, listens on an address that others reach",
             )
-            .change(Change::Set(address, "\"127.0.0.1\"".to_owned())),
+            .change(Change::Set(address, "\"127.0.0.1\"".into())),
         );
     }
     if let Some(disabled) = plugin.get("disable_apparmor").filter(|value| value.as_bool() == Some(true)) {
         found.push(
             Found::new(subject, disabled, "containers run without AppArmor")
-                .change(Change::Set(disabled, "false".to_owned())),
+                .change(Change::Set(disabled, "false".into())),
         );
     }
     for (_, registry) in plugin.at("registry.configs").into_iter().flat_map(Node::entries) {
@@ -128,7 +128,7 @@ fn unverified<'a>(subject: Subject<'a>, skips: Option<Node<'a>>, found: &mut Vec
     if let Some(skips) = skips.filter(|value| value.as_bool() == Some(true)) {
         let found_here =
             Found::new(subject, skips, "images come from this registry without a verified certificate");
-        found.push(found_here.change(Change::Set(skips, "false".to_owned())));
+        found.push(found_here.change(Change::Set(skips, "false".into())));
     }
 }
 

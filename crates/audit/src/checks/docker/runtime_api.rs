@@ -102,7 +102,7 @@ fn crio_settings<'a>(subject: Subject<'a>, root: Node<'a>) -> Vec<Found<'a>> {
                 address,
                 "the streaming server, which leads into containers, listens on an address that others reach",
             )
-            .change(Change::Set(address, "\"127.0.0.1\"".to_owned())),
+            .change(Change::Set(address, "\"127.0.0.1\"".into())),
         );
     }
     let metrics_on = of("metrics.enable_metrics").and_then(Node::as_bool) == Some(true);

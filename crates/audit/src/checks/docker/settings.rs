@@ -63,11 +63,13 @@ fn mend<'a>(
     match (setting, daemon.file) {
         (Setting::Values(values), Some(file)) => match values.as_slice() {
             [(_, node)] if std::ptr::eq(node.document(), file.document()) => {
-                found.change(Change::Set(*node, to.to_owned()))
+                found.change(Change::Set(*node, to.to_owned().into()))
             }
             _ => found,
         },
-        (Setting::Absent, Some(file)) => found.change(Change::SetPath(file, key.to_owned(), to.to_owned())),
+        (Setting::Absent, Some(file)) => {
+            found.change(Change::SetPath(file, key.into(), to.to_owned().into()))
+        }
         _ => found,
     }
 }

@@ -120,7 +120,7 @@ impl<'a> Etcd<'_, 'a> {
         match (mended, self.file()) {
             (None, _) => found,
             (Some(mended), Some(root)) => {
-                found.change(Change::SetPath(root, path_in_file(name), mended.to_owned()))
+                found.change(Change::SetPath(root, path_in_file(name).into(), mended.to_owned().into()))
             }
             (Some(mended), None) => self.program.setting_to(found, now.as_ref(), name, mended),
         }

@@ -12,7 +12,7 @@ use super::{
     published_port::{cause, subject},
     way::WayKind,
 };
-use crate::{Context, Found, Sink, Subject};
+use crate::{Context, Found, Part, Sink, Subject};
 
 /// Consoles that can be reached from outside.
 pub(super) fn published<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
@@ -73,8 +73,8 @@ const DASHBOARD_FLAGS: [(&str, &str); 4] = [
 ];
 
 /// The Kubernetes dashboard. From 2.0 on it wants a token by itself: then it is only worth knowing.
-pub(super) fn dashboard<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn dashboard<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for container in workload.containers() {
             let by_image =
                 product::of_container(&container).is_some_and(|product| product.id == "kubernetes-dashboard");

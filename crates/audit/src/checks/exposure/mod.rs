@@ -19,7 +19,7 @@ mod reachable;
 mod service;
 mod snippet;
 
-use crate::NativeCheck;
+use crate::{NativeCheck, PartCheck};
 
 /// The checks, by the name that `check.native` of a rule gives, sorted.
 pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
@@ -27,7 +27,6 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
     ("exposure/admin-ui-published", console::published),
     ("exposure/apiserver-published", api_server::check),
     ("exposure/dangling-backend", dangling::check),
-    ("exposure/dashboard-deployed", console::dashboard),
     ("exposure/debug-port-published", debug::check),
     ("exposure/default-credentials-default-name", default_login::check),
     ("exposure/externally-reachable", reachable::check),
@@ -42,3 +41,6 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
     ("exposure/service-nodeport", service::node_port),
     ("exposure/tiller-deployed", console::tiller),
 ];
+
+/// Those that look at one workload after the other.
+pub(crate) const BY_WORKLOAD: &[(&str, PartCheck)] = &[("exposure/dashboard-deployed", console::dashboard)];

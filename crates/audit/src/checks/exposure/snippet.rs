@@ -85,8 +85,7 @@ fn controller<'a>(map: &Object<'a>, sink: &mut Sink<'a>) {
     if let Some(value) = allowed.filter(|value| value.text().eq_ignore_ascii_case("true")) {
         let message = "the controller takes configuration from annotations";
         sink.fail(
-            Found::new(Subject::object(map), value, message)
-                .change(Change::Set(value, "\"false\"".to_owned())),
+            Found::new(Subject::object(map), value, message).change(Change::Set(value, "\"false\"".into())),
         );
     } else if let Some(value) = risk.filter(|value| value.text().eq_ignore_ascii_case("critical")) {
         sink.fail(Found::new(

@@ -89,7 +89,7 @@ fn metrics<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                         mended,
                     ),
                     Proxy::File { is_editable: true, .. } => {
-                        found.change(Change::Set(node, format!("\"{mended}\"")))
+                        found.change(Change::Set(node, format!("\"{mended}\"").into()))
                     }
                     Proxy::File { .. } => found,
                 });

@@ -106,7 +106,7 @@ pub(super) fn policy_types_inert<'a>(context: &Context<'a>, sink: &mut Sink<'a>)
             if let Some(types) = spec.get("policyTypes") {
                 found = found
                     .related("the types are here", Some(types))
-                    .change(Change::Append(types, word.to_owned()));
+                    .change(Change::Append(types, word.into()));
             }
             sink.fail(found);
         }
@@ -115,11 +115,7 @@ pub(super) fn policy_types_inert<'a>(context: &Context<'a>, sink: &mut Sink<'a>)
             clean = false;
             let message = "an empty `egress` denies nothing unless `policyTypes` lists `Egress`: without types it counts only when it has rules";
             let found = Found::new(subject, empty, message);
-            sink.fail(found.change(Change::SetPath(
-                spec,
-                "policyTypes".to_owned(),
-                "[Ingress, Egress]".to_owned(),
-            )));
+            sink.fail(found.change(Change::SetPath(spec, "policyTypes".into(), "[Ingress, Egress]".into())));
         }
         if clean {
             sink.pass();

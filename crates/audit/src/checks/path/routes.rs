@@ -8,10 +8,7 @@ use nightlatch_netpol::Verdict;
 use nightlatch_rbac::Subject as Account;
 
 use super::escape::escapes;
-use crate::{
-    Context,
-    checks::pod::account::{Accounts, token},
-};
+use crate::{Context, checks::pod::account::token};
 
 /// A place of the graph.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -125,10 +122,10 @@ fn accounts<'a>(
         return found;
     }
     let authorizer = context.rbac();
-    let declared = Accounts::new(context);
+    let declared = context.accounts();
     let mut known: HashMap<(String, String), Option<Place>> = HashMap::new();
     for (index, workload) in context.workloads.iter().enumerate() {
-        let (has_token, says) = token(&declared, workload);
+        let (has_token, says) = token(declared, workload);
         if !has_token {
             continue;
         }

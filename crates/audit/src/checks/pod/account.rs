@@ -6,10 +6,10 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::{Node, Object, Workload};
 
 use super::spec::is_static;
-use crate::{Change, Context, Found, Sink};
+use crate::{Change, Context, Found, Part, Sink};
 
 /// Who is bound to anything: what decides how much a token is worth.
-struct Bound<'a> {
+pub(crate) struct Bound<'a> {
     /// Namespace and name of accounts; the namespace is absent where the binding says none.
     accounts: HashSet<(Option<&'a str>, &'a str)>,
     /// Namespaces all of whose accounts are bound.
@@ -19,7 +19,7 @@ struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    fn new(context: &Context<'a>) -> Self {
+    pub(crate) fn new(context: &Context<'a>) -> Self {
         let mut bound = Self { accounts: HashSet::new(), namespaces: HashSet::new(), everybody: false };
         for binding in context.objects_of("RoleBinding").chain(context.objects_of("ClusterRoleBinding")) {
             // What every cluster has out of the box gives tokens nothing worth taking.
@@ -109,11 +109,11 @@ pub(crate) fn token<'a>(accounts: &Accounts<'a>, workload: &Workload<'a>) -> (bo
 
 /// The pod carries a token that nobody asked for. Milder when the input gives its account no right: then the token opens
 /// what any authenticated user may see.
-pub(super) fn automount<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn automount<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "automountServiceAccountToken";
-    let (bound, accounts) = (Bound::new(context), Accounts::new(context));
+    let (bound, accounts) = (context.bound(), context.accounts());
     for workload in context.workloads.iter().filter(|workload| !is_static(workload)) {
-        let (mounted, by) = token(&accounts, workload);
+        let (mounted, by) = token(accounts, workload);
         if !mounted {
             sink.pass();
             continue;
@@ -127,11 +127,11 @@ pub(super) fn automount<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             (false, false) => "the pod gets a token for the API server, because nothing says no",
         };
         let mut found = match own {
-            Some(node) => Found::new(subject, node, message).change(Change::Set(node, "false".to_owned())),
+            Some(node) => Found::new(subject, node, message).change(Change::Set(node, "false".into())),
             None => Found::missing(subject, workload.pod_spec, FIELD, message).change(Change::SetPath(
                 workload.pod_spec,
-                FIELD.to_owned(),
-                "false".to_owned(),
+                FIELD.into(),
+                "false".into(),
             )),
         };
         if let (None, Some(node)) = (own, by) {
@@ -147,12 +147,12 @@ pub(super) fn automount<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// The pod runs as the namespace's default account, with a token, or although that account was given rights.
-pub(super) fn default_used<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let (bound, accounts) = (Bound::new(context), Accounts::new(context));
+pub(super) fn default_used<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    let (bound, accounts) = (context.bound(), context.accounts());
     for workload in context.workloads.iter().filter(|workload| !is_static(workload)) {
         let (name, node) = account(workload);
         let rights = bound.has(workload.object.namespace, "default");
-        if name != "default" || !(rights || token(&accounts, workload).0) {
+        if name != "default" || !(rights || token(accounts, workload).0) {
             sink.pass();
             continue;
         }
@@ -170,8 +170,8 @@ pub(super) fn default_used<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// The account that the pod names does not exist. Only a whole cluster shows that.
-pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let accounts = Accounts::new(context);
+pub(super) fn missing<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    let accounts = context.accounts();
     for workload in context.workloads.iter().filter(|workload| !is_static(workload)) {
         let (name, Some(node)) = account(workload) else { continue };
         if name == "default" || accounts.get(workload, name).is_some() {

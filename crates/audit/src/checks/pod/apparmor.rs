@@ -6,7 +6,7 @@ use super::{
     spec::{bad_settings, pod_annotations, pss, runs_windows, shown, windows_exempt},
     system,
 };
-use crate::{Change, Context, Found, Sink};
+use crate::{Change, Found, Part, Sink};
 
 const ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
 
@@ -15,9 +15,9 @@ fn kind<'a>(profile: Node<'a>) -> &'a str {
 }
 
 /// AppArmor is switched off; by the letter of the standards, anything but the two profiles that confine.
-pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn unconfined<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let standard = pss(context).is_some();
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -32,7 +32,7 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 Found::new(subject, node, format!("appArmorProfile.type is {}", shown(kind(profile))))
                     .cause("apparmor");
             let found = match profile.get("type") {
-                Some(node) => found.change(Change::Set(node, "RuntimeDefault".to_owned())),
+                Some(node) => found.change(Change::Set(node, "RuntimeDefault".into())),
                 None => found,
             };
             system::judged(found, context, workload)
@@ -51,7 +51,7 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// No profile is named at all.
-pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn missing<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "securityContext.appArmorProfile";
     for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         for container in workload.containers() {
@@ -64,11 +64,7 @@ pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             sink.fail(
                 Found::missing(subject, container.node, FIELD, "no AppArmor profile is named")
                     .cause("apparmor")
-                    .change(Change::SetPath(
-                        container.node,
-                        FIELD.to_owned(),
-                        "{type: RuntimeDefault}".to_owned(),
-                    )),
+                    .change(Change::SetPath(container.node, FIELD.into(), "{type: RuntimeDefault}".into())),
             );
         }
     }

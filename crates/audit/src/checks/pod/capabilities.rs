@@ -7,7 +7,7 @@ use super::{
     spec::{is_restricted_since, own, pss, shown, windows_exempt, windows_exempt_since_25, with_misplaced},
     system,
 };
-use crate::{Change, Context, Found, Sink};
+use crate::{Change, Context, Found, Part, Sink};
 
 /// Each is a way to the node or around its controls.
 const DANGEROUS: [&str; 15] = [
@@ -89,7 +89,7 @@ fn drops_all(container: &Container<'_>) -> bool {
 }
 
 /// A dangerous capability is added.
-pub(super) fn dangerous<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn dangerous<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     each(context, sink, |workload, container, sink| {
         let mut fine = true;
         for node in list(container, "add") {
@@ -110,7 +110,7 @@ pub(super) fn dangerous<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// A capability beyond those that the level Baseline allows is added.
-pub(super) fn beyond_baseline<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn beyond_baseline<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     if is_restricted_since(context, 22) {
         return; // the stricter check of that level stands in its place
     }
@@ -141,11 +141,11 @@ fn cause(name: &str) -> String {
 }
 
 /// Not all capabilities are dropped, or more than NET_BIND_SERVICE is added back.
-pub(super) fn drop_all<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn drop_all<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     if pss(context).is_some_and(|version| !version.is_at_least(22)) {
         return;
     }
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt_since_25(context, workload) {
             continue;
         }
@@ -176,18 +176,18 @@ fn not_dropped<'a>(context: &Context<'a>, workload: &Workload<'a>, container: &C
         );
         return Found::new(subject, node, message)
             .severity(Severity::Low)
-            .change(Change::Set(node, "ALL".to_owned()));
+            .change(Change::Set(node, "ALL".into()));
     }
     let message = "capabilities.drop does not have ALL";
     let found = match own(container, "capabilities").and_then(|own| own.get("drop")) {
         Some(drop) if !drop.is_empty() => {
-            Found::new(subject, drop, message).change(Change::Append(drop, "ALL".to_owned()))
+            Found::new(subject, drop, message).change(Change::Append(drop, "ALL".into()))
         }
-        Some(drop) => Found::new(subject, drop, message).change(Change::Set(drop, "[ALL]".to_owned())),
+        Some(drop) => Found::new(subject, drop, message).change(Change::Set(drop, "[ALL]".into())),
         None => Found::missing(subject, container.node, DROP, message).change(Change::SetPath(
             container.node,
-            DROP.to_owned(),
-            "[ALL]".to_owned(),
+            DROP.into(),
+            "[ALL]".into(),
         )),
     };
     with_misplaced(found, workload, "capabilities")
@@ -225,7 +225,7 @@ fn added_back<'a>(
 }
 
 /// NET_RAW is there.
-pub(super) fn net_raw<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn net_raw<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     each(context, sink, |workload, container, sink| {
         let subject = context.container_subject(workload, container);
         let added = list(container, "add").find(|node| bare(node.text()).eq_ignore_ascii_case("NET_RAW"));
@@ -236,7 +236,7 @@ pub(super) fn net_raw<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                     "CAP_NET_RAW is dropped only by runtimes that take the prefix; the name is NET_RAW";
                 Found::new(subject, named, message)
                     .severity(Severity::Low)
-                    .change(Change::Set(named, "NET_RAW".to_owned()))
+                    .change(Change::Set(named, "NET_RAW".into()))
             }
             (Some(_), _) => return true,
             (None, Some(node)) => Found::new(subject, node, "the container is given NET_RAW")
@@ -246,8 +246,8 @@ pub(super) fn net_raw<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             (None, None) => {
                 let message = "neither NET_RAW nor ALL is dropped";
                 let change = match own(container, "capabilities").and_then(|own| own.get("drop")) {
-                    Some(drop) if !drop.is_empty() => Change::Append(drop, "NET_RAW".to_owned()),
-                    _ => Change::SetPath(container.node, DROP.to_owned(), "[NET_RAW]".to_owned()),
+                    Some(drop) if !drop.is_empty() => Change::Append(drop, "NET_RAW".into()),
+                    _ => Change::SetPath(container.node, DROP.into(), "[NET_RAW]".into()),
                 };
                 with_misplaced(
                     Found::missing(subject, container.node, DROP, message).change(change),
@@ -263,11 +263,11 @@ pub(super) fn net_raw<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 
 /// Judges each container of pods that are not for Windows; `judge` says whether it is in order.
 fn each<'a>(
-    context: &Context<'a>,
+    context: &Part<'_, 'a>,
     sink: &mut Sink<'a>,
     judge: impl Fn(&Workload<'a>, &Container<'a>, &mut Sink<'a>) -> bool,
 ) {
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }

@@ -98,7 +98,7 @@ pub(super) fn api<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             if removed.instead.is_empty() { message.replace("use nothing", "nothing") } else { message };
         let mut found = Found::new(Subject::object(object), node, message);
         if removed.same_shape {
-            found = found.change(Change::Set(node, removed.instead.to_owned()));
+            found = found.change(Change::Set(node, removed.instead.into()));
         }
         sink.fail(found);
     }

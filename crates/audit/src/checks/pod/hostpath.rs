@@ -8,7 +8,7 @@ use super::{
     spec::{pss, says_true, shown},
     system,
 };
-use crate::{Change, Context, Found, Sink, Subject};
+use crate::{Change, Context, Found, Part, Sink, Subject};
 
 /// A volume that is a path of the node.
 struct HostPath<'a> {
@@ -149,8 +149,8 @@ fn volumes<'a>(workload: &Workload<'a>) -> impl Iterator<Item = Node<'a>> + use<
 }
 
 /// A path of the node is mounted writable.
-pub(super) fn writable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn writable<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         if !volumes(workload).any(|entry| entry.get("hostPath").is_some()) {
             continue;
         }
@@ -171,13 +171,11 @@ pub(super) fn writable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 let path = source.at("hostPath.path").map_or("", Node::text);
                 let message = format!("the path {} of the node is mounted writable", shown(path));
                 let found = match read_only {
-                    Some(node) => {
-                        Found::new(subject, node, message).change(Change::Set(node, "true".to_owned()))
-                    }
+                    Some(node) => Found::new(subject, node, message).change(Change::Set(node, "true".into())),
                     None => Found::missing(subject, mount, "readOnly", message).change(Change::SetPath(
                         mount,
-                        "readOnly".to_owned(),
-                        "true".to_owned(),
+                        "readOnly".into(),
+                        "true".into(),
                     )),
                 };
                 let found =

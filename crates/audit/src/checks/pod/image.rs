@@ -3,7 +3,7 @@
 use nightlatch_manifest::{Container, Node};
 
 use super::spec::shown;
-use crate::{Change, Context, Found, Profile, Sink};
+use crate::{Change, Found, Part, Profile, Sink};
 
 /// An image reference in its parts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,9 +78,9 @@ fn is_placeholder(reference: &str) -> bool {
 }
 
 /// The image of a container by a tag that moves; where everything of the supply chain is asked for, without a digest.
-pub(super) fn mutable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn mutable<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let wants_digest = matches!(context.settings.profile, Profile::All | Profile::Nsa);
-    for workload in &context.workloads {
+    for workload in context.workloads {
         for container in workload.containers() {
             let Some(node) = container.node.get("image") else { continue };
             if is_placeholder(node.text()) {
@@ -111,8 +111,8 @@ pub(super) fn mutable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// A tag that moves is pulled once.
-pub(super) fn stale<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn stale<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for container in workload.containers() {
             let Some(node) = container.node.get("image").filter(|node| !is_placeholder(node.text())) else {
                 continue;
@@ -125,10 +125,9 @@ pub(super) fn stale<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let subject = context.container_subject(workload, &container);
             let message = "the tag moves, but the image is not pulled again";
             sink.fail(match container.node.get("imagePullPolicy") {
-                Some(own) => Found::new(subject, own, message).change(Change::Set(own, "Always".to_owned())),
-                None => Found::missing(subject, container.node, "imagePullPolicy", message).change(
-                    Change::SetPath(container.node, "imagePullPolicy".to_owned(), "Always".to_owned()),
-                ),
+                Some(own) => Found::new(subject, own, message).change(Change::Set(own, "Always".into())),
+                None => Found::missing(subject, container.node, "imagePullPolicy", message)
+                    .change(Change::SetPath(container.node, "imagePullPolicy".into(), "Always".into())),
             });
         }
     }
@@ -144,7 +143,7 @@ fn policy<'a>(container: &Container<'a>, image: &Image<'a>) -> &'a str {
 }
 
 /// git-sync is told to run programs.
-pub(super) fn git_sync<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn git_sync<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     const VARIABLES: [&str; 5] = [
         "GITSYNC_GIT",
         "GITSYNC_EXECHOOK_COMMAND",
@@ -153,7 +152,7 @@ pub(super) fn git_sync<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         "GIT_SYNC_HOOK_COMMAND",
     ];
     const FLAGS: [&str; 2] = ["git", "exechook-command"];
-    for workload in &context.workloads {
+    for workload in context.workloads {
         for container in workload.containers() {
             let image = container.node.get("image").map_or("", Node::text);
             if !Image::parse(image).name().contains("git-sync") {

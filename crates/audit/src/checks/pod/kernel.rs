@@ -6,17 +6,17 @@ use super::spec::{
     has_user_namespace, is_restricted_since, own, pod_security, pss, runs_windows, says_true, shown,
     windows_exempt, with_misplaced,
 };
-use crate::{Change, Context, Found, Sink, Subject};
+use crate::{Change, Found, Part, Sink, Subject};
 
 /// A pod or container sets an SELinux user, role, or a type that confines less.
-pub(super) fn selinux<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn selinux<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let engine = pss(context).unwrap_or_else(|| context.kubernetes()).is_at_least(31);
     let type_is_fine = |name: &str| match name {
         "" | "container_t" | "container_init_t" | "container_kvm_t" => true,
         "container_engine_t" => engine,
         _ => false,
     };
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -46,8 +46,8 @@ pub(super) fn selinux<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// A container sees `/proc` as it is.
-pub(super) fn proc_mount<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn proc_mount<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -84,10 +84,10 @@ const SAFE_SYSCTLS: [(&str, u16); 14] = [
 ];
 
 /// A sysctl outside the safe set of the version.
-pub(super) fn sysctl<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn sysctl<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let standard = pss(context).is_some();
     let version = pss(context).unwrap_or_else(|| context.kubernetes());
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -122,7 +122,7 @@ fn same_with_dots(known: &str, name: &str) -> bool {
 }
 
 /// The root file system is writable.
-pub(super) fn root_file_system<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn root_file_system<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     const FIELD: &str = "securityContext.readOnlyRootFilesystem";
     for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         for container in workload.containers().filter(|container| !super::spec::is_ephemeral(container)) {
@@ -134,11 +134,11 @@ pub(super) fn root_file_system<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let subject = context.container_subject(workload, &container);
             let message = "the root file system is writable";
             let found = match node {
-                Some(node) => Found::new(subject, node, message).change(Change::Set(node, "true".to_owned())),
+                Some(node) => Found::new(subject, node, message).change(Change::Set(node, "true".into())),
                 None => Found::missing(subject, container.node, FIELD, message).change(Change::SetPath(
                     container.node,
-                    FIELD.to_owned(),
-                    "true".to_owned(),
+                    FIELD.into(),
+                    "true".into(),
                 )),
             };
             sink.fail(with_misplaced(found, workload, "readOnlyRootFilesystem"));
@@ -147,8 +147,8 @@ pub(super) fn root_file_system<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// Neither pod nor container say anything about security.
-pub(super) fn nothing_set<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn nothing_set<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         if pod_security(workload).is_some_and(|security| !security.is_empty()) {
             sink.pass();
             continue;

@@ -13,19 +13,30 @@ pub(crate) mod node_path;
 mod placement;
 mod privileged;
 mod probes;
-mod resources;
-mod seccomp;
+pub(crate) mod resources;
+pub(crate) mod seccomp;
 mod services;
 mod spec;
 mod stock;
-mod system;
+pub(crate) mod system;
 mod user;
 mod volumes;
 
-use crate::NativeCheck;
+use crate::{NativeCheck, PartCheck};
 
 /// The checks, by the name that `check.native` of a rule gives, sorted.
 pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
+    ("pod/default-name-and-port", stock::default_name_and_port),
+    ("pod/default-namespace", placement::default_namespace),
+    ("pod/deprecated-api", deprecated::api),
+    ("pod/hostpath-sensitive", hostpath::sensitive_path),
+    ("pod/hostpath-volume", hostpath::volume),
+    ("pod/runtime-socket-mount", hostpath::socket),
+    ("pod/ssh-server", services::ssh),
+];
+
+/// Those that look at one workload after the other.
+pub(crate) const BY_WORKLOAD: &[(&str, PartCheck)] = &[
     ("pod/allow-privilege-escalation", privileged::escalation),
     ("pod/apparmor-missing", apparmor::missing),
     ("pod/apparmor-unconfined", apparmor::unconfined),
@@ -36,10 +47,7 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
     ("pod/cpu-limit-missing", resources::cpu_limit),
     ("pod/cpu-request-missing", resources::cpu_request),
     ("pod/dangerous-git-sync", image::git_sync),
-    ("pod/default-name-and-port", stock::default_name_and_port),
-    ("pod/default-namespace", placement::default_namespace),
     ("pod/default-sa-used", account::default_used),
-    ("pod/deprecated-api", deprecated::api),
     ("pod/ephemeral-storage-limit-missing", resources::storage_limit),
     ("pod/host-aliases", volumes::hosts_file),
     ("pod/host-ipc", host::ipc),
@@ -47,8 +55,6 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
     ("pod/host-pid", host::pid),
     ("pod/host-port", host::port),
     ("pod/host-users", user::no_namespace),
-    ("pod/hostpath-sensitive", hostpath::sensitive_path),
-    ("pod/hostpath-volume", hostpath::volume),
     ("pod/hostpath-writable", hostpath::writable),
     ("pod/image-tag-mutable", image::mutable),
     ("pod/low-uid", user::low),
@@ -65,7 +71,6 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
     ("pod/rootfs-writable", kernel::root_file_system),
     ("pod/run-as-non-root-missing", user::non_root_missing),
     ("pod/run-as-uid-0", user::zero),
-    ("pod/runtime-socket-mount", hostpath::socket),
     ("pod/sa-token-automount", account::automount),
     ("pod/seccomp-missing", seccomp::missing),
     ("pod/seccomp-unconfined", seccomp::unconfined),
@@ -74,7 +79,6 @@ pub(crate) const CHECKS: &[(&str, NativeCheck)] = &[
     ("pod/service-account-missing", account::missing),
     ("pod/several-services-in-container", services::several),
     ("pod/share-process-namespace", host::shared_processes),
-    ("pod/ssh-server", services::ssh),
     ("pod/sudo-entrypoint", services::sudo),
     ("pod/unsafe-sysctl", kernel::sysctl),
     ("pod/user-workload-in-system-namespace", placement::system_namespace),

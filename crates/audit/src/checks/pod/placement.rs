@@ -6,7 +6,7 @@ use super::{
     spec::{is_static, shown},
     system,
 };
-use crate::{Change, Context, Found, Sink, Subject};
+use crate::{Change, Context, Found, Part, Sink, Subject};
 
 /// Kinds, beside workloads, whose namespace matters.
 const KINDS: [&str; 5] = ["Service", "Ingress", "ConfigMap", "Secret", "PersistentVolumeClaim"];
@@ -35,8 +35,8 @@ pub(super) fn default_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) 
 }
 
 /// A workload that is none of the cluster's is in a system namespace.
-pub(super) fn system_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn system_namespace<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         let Some(namespace) = workload.object.namespace.filter(|own| system::NAMESPACES.contains(own)) else {
             continue;
         };
@@ -57,8 +57,8 @@ pub(super) fn system_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 const CONTROL_PLANE: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
 /// A workload may run on control-plane nodes. Agents of every node, and what the cluster runs itself, do so rightly.
-pub(super) fn control_plane<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn control_plane<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         let of_system = workload.object.namespace.is_some_and(|own| system::NAMESPACES.contains(&own));
         if workload.object.kind == "DaemonSet" || of_system || system::is_of_cluster(workload) {
             continue;
@@ -126,7 +126,7 @@ fn names_control_plane(node: &str) -> bool {
 }
 
 /// A pod that nothing controls.
-pub(super) fn naked<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn naked<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     for workload in context.workloads.iter().filter(|workload| workload.object.kind == "Pod") {
         let owned =
             workload.object.root.at("metadata.ownerReferences").is_some_and(|owners| !owners.is_empty());

@@ -3,19 +3,19 @@
 use nightlatch_manifest::Node;
 
 use super::spec::{is_static, pss, says_true, shown};
-use crate::{Change, Context, Found, Sink};
+use crate::{Change, Found, Part, Sink};
 
 const HANDLERS: [&str; 5] =
     ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop"];
 
 /// A probe or hook names a host. In pods with the node's network, loopback is the pod itself; the control plane's own pods
 /// name it or an address of their node.
-pub(super) fn host<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn host<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let standard = pss(context);
     if standard.is_some_and(|version| !version.is_at_least(34)) {
         return;
     }
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if standard.is_none() && is_static(workload) {
             sink.pass();
             continue;
@@ -48,8 +48,8 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A container that should keep running has no probe: liveness and readiness are told apart.
-pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn missing<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         let restart = workload.pod_spec.get("restartPolicy").map_or("Always", Node::text);
         let ends = matches!(workload.object.kind, "Job" | "CronJob" | "PodTemplate") || restart != "Always";
         if ends {

@@ -4,15 +4,15 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::{Container, Node, Workload};
 
 use super::spec::{is_ephemeral, is_init, keeps_running};
-use crate::{Change, Context, Found, Sink};
+use crate::{Change, Context, Found, Part, Sink};
 
 /// Default limits and requests that a namespace gives to containers.
-struct Defaults<'a> {
+pub(crate) struct Defaults<'a> {
     ranges: Vec<(Option<&'a str>, Node<'a>)>,
 }
 
 impl<'a> Defaults<'a> {
-    fn new(context: &Context<'a>) -> Self {
+    pub(crate) fn new(context: &Context<'a>) -> Self {
         let mut ranges = Vec::new();
         for object in context.objects_of("LimitRange") {
             for limit in object.spec().and_then(|spec| spec.get("limits")).into_iter().flat_map(Node::items) {
@@ -73,26 +73,26 @@ fn requested<'a>(
 }
 
 /// No CPU limit.
-pub(super) fn cpu_limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn cpu_limit<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     limit(context, sink, "cpu", "resources.limits.cpu", "it has no CPU limit");
 }
 
 /// No memory limit. An init container without one is gone before long.
-pub(super) fn memory_limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn memory_limit<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     limit(context, sink, "memory", "resources.limits.memory", "it has no memory limit");
 }
 
 fn limit<'a>(
-    context: &Context<'a>,
+    context: &Part<'_, 'a>,
     sink: &mut Sink<'a>,
     resource: &str,
     path: &'static str,
     message: &'static str,
 ) {
-    let defaults = Defaults::new(context);
-    for workload in &context.workloads {
+    let defaults = context.container_defaults();
+    for workload in context.workloads {
         for container in workload.containers().filter(|container| !is_ephemeral(container)) {
-            if limited(&defaults, workload, &container, resource) {
+            if limited(defaults, workload, &container, resource) {
                 sink.pass();
                 continue;
             }
@@ -107,27 +107,27 @@ fn limit<'a>(
 }
 
 /// No CPU request.
-pub(super) fn cpu_request<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn cpu_request<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     request(context, sink, "cpu", "resources.requests.cpu", "it asks for no CPU");
 }
 
 /// No memory request.
-pub(super) fn memory_request<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn memory_request<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     request(context, sink, "memory", "resources.requests.memory", "it asks for no memory");
 }
 
 fn request<'a>(
-    context: &Context<'a>,
+    context: &Part<'_, 'a>,
     sink: &mut Sink<'a>,
     resource: &str,
     path: &'static str,
     message: &'static str,
 ) {
-    let defaults = Defaults::new(context);
-    for workload in &context.workloads {
+    let defaults = context.container_defaults();
+    for workload in context.workloads {
         // Init containers are over before the pod's own requests count.
         for container in workload.containers().filter(|own| keeps_running(own) && !is_ephemeral(own)) {
-            if requested(&defaults, workload, &container, resource) {
+            if requested(defaults, workload, &container, resource) {
                 sink.pass();
             } else {
                 sink.fail(found(context, workload, &container, path, message));
@@ -152,11 +152,11 @@ fn found<'a>(
 }
 
 /// A container may fill the node's disk.
-pub(super) fn storage_limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let defaults = Defaults::new(context);
-    for workload in &context.workloads {
+pub(super) fn storage_limit<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    let defaults = context.container_defaults();
+    for workload in context.workloads {
         for container in workload.containers().filter(|container| !is_ephemeral(container)) {
-            if limited(&defaults, workload, &container, "ephemeral-storage") {
+            if limited(defaults, workload, &container, "ephemeral-storage") {
                 sink.pass();
             } else {
                 let path = "resources.limits.ephemeral-storage";
@@ -172,7 +172,7 @@ pub(super) fn storage_limit<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let subject = context.workload_subject(workload);
             sink.fail(
                 Found::missing(subject, empty, "sizeLimit", "the emptyDir has no limit")
-                    .change(Change::SetPath(empty, "sizeLimit".to_owned(), "1Gi".to_owned())),
+                    .change(Change::SetPath(empty, "sizeLimit".into(), "1Gi".into())),
             );
         }
     }

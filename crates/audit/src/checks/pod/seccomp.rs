@@ -7,7 +7,7 @@ use super::spec::{
     windows_exempt_since_25,
 };
 use crate::{
-    Change, Context, Found, Sink,
+    Change, Context, Found, Part, Sink,
     kubelet::{Kubelet, SECCOMP_DEFAULT, Value, kubelets},
 };
 
@@ -30,12 +30,12 @@ fn is_before_field(context: &Context<'_>) -> bool {
 }
 
 /// A profile says `Unconfined`; by the letter of the standards, anything but the two profiles that confine.
-pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn unconfined<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     if is_restricted_since(context, 19) {
         return; // the stricter check of that level stands in its place
     }
     let standard = pss(context).is_some();
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -52,8 +52,8 @@ pub(super) fn unconfined<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
                 other => format!("seccompProfile.type is {}, not RuntimeDefault or Localhost", shown(other)),
             };
             let change = match profile.get("type") {
-                Some(node) => Change::Set(node, "RuntimeDefault".to_owned()),
-                None => Change::SetPath(profile, "type".to_owned(), "RuntimeDefault".to_owned()),
+                Some(node) => Change::Set(node, "RuntimeDefault".into()),
+                None => Change::SetPath(profile, "type".into(), "RuntimeDefault".into()),
             };
             Found::new(subject, node, message).cause("seccomp").change(change)
         });
@@ -87,13 +87,13 @@ fn annotations<'a>(context: &Context<'a>, workload: &Workload<'a>, sink: &mut Si
 }
 
 /// No profile confines a container.
-pub(super) fn missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn missing<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let standard = pss(context).is_some();
     if standard && is_before_field(context) {
         return;
     }
-    let by_node = !standard && nodes_default(context);
-    for workload in &context.workloads {
+    let by_node = !standard && context.nodes_default_seccomp();
+    for workload in context.workloads {
         if windows_exempt_since_25(context, workload) {
             continue;
         }
@@ -130,11 +130,11 @@ fn found<'a>(
         Some(profile) => {
             let node = profile.get("type").unwrap_or(profile);
             Found::new(subject, node, "its seccomp profile is neither RuntimeDefault nor Localhost")
-                .change(Change::Set(profile, RUNTIME_DEFAULT.to_owned()))
+                .change(Change::Set(profile, RUNTIME_DEFAULT.into()))
         }
         None => {
             Found::missing(subject, container.node, FIELD, "neither pod nor container set a seccomp profile")
-                .change(Change::SetPath(container.node, FIELD.to_owned(), RUNTIME_DEFAULT.to_owned()))
+                .change(Change::SetPath(container.node, FIELD.into(), RUNTIME_DEFAULT.into()))
         }
     };
     let dead = |(key, _): &(Node<'a>, Node<'a>)| {
@@ -158,7 +158,7 @@ fn annotated(context: &Context<'_>, workload: &Workload<'_>, container: &Contain
 }
 
 /// True when every kubelet of the input surely gives the runtime's profile to containers that set none.
-fn nodes_default(context: &Context<'_>) -> bool {
+pub(crate) fn nodes_default(context: &Context<'_>) -> bool {
     let kubelets = kubelets(context);
     let gives = |kubelet: &Kubelet<'_, '_>| matches!(kubelet.value(SECCOMP_DEFAULT), Value::Set(set) if set.bool() == Some(true));
     !kubelets.is_empty() && kubelets.iter().all(gives)

@@ -9,7 +9,7 @@ use super::{
     image::Image,
     spec::{is_init, runs_windows},
 };
-use crate::{Change, Context, Found, Sink, Subject};
+use crate::{Change, Context, Found, Part, Sink, Subject};
 
 /// What a container is found guilty of: how bad, in a sentence, and why.
 type Verdict<'a> = (Severity, String, Vec<(String, Option<Node<'a>>)>);
@@ -321,8 +321,8 @@ fn is_git_server(container: &Container<'_>) -> bool {
 }
 
 /// Several services run in one container.
-pub(super) fn several<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn several<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for container in workload.containers().filter(|container| !is_init(container)) {
             let Some((severity, first, evidence)) = Signals::of(&container).verdict(&container) else {
                 sink.pass();
@@ -408,8 +408,8 @@ fn selects(service: &Object<'_>, workload: &Workload<'_>) -> bool {
 }
 
 /// A command or hook calls `sudo` or `su`.
-pub(super) fn sudo<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn sudo<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         if runs_windows(workload) {
             continue;
         }

@@ -6,18 +6,18 @@ use nightlatch_manifest::{Container, Node, Workload};
 use super::spec::{
     bad_settings, has_user_namespace, own, pod_security, pss, runs_windows, says_true, shown, windows_exempt,
 };
-use crate::{Change, Context, Found, Profile, Sink};
+use crate::{Change, Context, Found, Part, Profile, Sink};
 
 /// Ids up to here are likely to exist on a node.
 const SYSTEM_ID_MAX: i64 = 10_000;
 
 /// A container runs as user 0.
-pub(super) fn zero<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn zero<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let standard = pss(context);
     if standard.is_some_and(|version| !version.is_at_least(23)) {
         return;
     }
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -27,17 +27,15 @@ pub(super) fn zero<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         }
         let is_zero = |node: Node<'_>| node.as_int() == Some(0);
         bad_settings(context, workload, "runAsUser", standard.is_some(), is_zero, sink, |subject, node| {
-            Found::new(subject, node, "runs as user 0")
-                .cause("user")
-                .change(Change::Set(node, "1000".to_owned()))
+            Found::new(subject, node, "runs as user 0").cause("user").change(Change::Set(node, "1000".into()))
         });
     }
 }
 
 /// Nothing keeps a container from running as root.
-pub(super) fn non_root_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn non_root_missing<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let standard = pss(context).is_some();
-    for workload in &context.workloads {
+    for workload in context.workloads {
         if windows_exempt(context, workload) {
             continue;
         }
@@ -60,7 +58,7 @@ pub(super) fn non_root_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             sink.fail(
                 Found::new(context.workload_subject(workload), node, message)
                     .cause("user")
-                    .change(Change::Set(node, "true".to_owned())),
+                    .change(Change::Set(node, "true".into())),
             );
         }
     }
@@ -92,7 +90,7 @@ fn non_root<'a>(
     let found = match own {
         Some(node) => {
             let message = "runAsNonRoot is false, so the image decides whether it runs as root";
-            Found::new(subject, node, message).change(Change::Set(node, "true".to_owned()))
+            Found::new(subject, node, message).change(Change::Set(node, "true".into()))
         }
         None if of_pod.is_some() => return NonRoot::ByPod,
         None => {
@@ -100,8 +98,8 @@ fn non_root<'a>(
                 "neither runAsNonRoot nor a user is set, so the image decides whether it runs as root";
             Found::missing(subject, container.node, FIELD, message).change(Change::SetPath(
                 container.node,
-                FIELD.to_owned(),
-                "true".to_owned(),
+                FIELD.into(),
+                "true".into(),
             ))
         }
     };
@@ -109,7 +107,7 @@ fn non_root<'a>(
 }
 
 /// A container runs as a user that is likely to exist on the node.
-pub(super) fn low<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn low<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
         let is_low = |node: Node<'_>| node.as_int().is_some_and(|user| (1..=SYSTEM_ID_MAX).contains(&user));
         bad_settings(context, workload, "runAsUser", false, is_low, sink, |subject, node| {
@@ -119,7 +117,7 @@ pub(super) fn low<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// A container runs with group 0, or (where everything is asked for) with one that is likely to exist on the node.
-pub(super) fn group<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn group<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     let max = if matches!(context.settings.profile, Profile::All) { SYSTEM_ID_MAX } else { 0 };
     let is_low = move |node: Node<'_>| node.as_int().is_some_and(|group| (0..=max).contains(&group));
     for workload in context.workloads.iter().filter(|workload| !runs_windows(workload)) {
@@ -141,7 +139,7 @@ fn judged<'a>(found: Found<'a>, node: Node<'a>) -> Found<'a> {
 }
 
 /// Root in a container would be root on the node, and a user namespace could prevent it.
-pub(super) fn no_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn no_namespace<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     /// The first version in which user namespaces are on without a feature gate.
     const ON_SINCE: u16 = 33;
     if !context.kubernetes().is_at_least(ON_SINCE) {
@@ -169,11 +167,11 @@ pub(super) fn no_namespace<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         let subject = context.workload_subject(workload);
         let message = "a container may run as root, which is root for the node too";
         sink.fail(match set {
-            Some(node) => Found::new(subject, node, message).change(Change::Set(node, "false".to_owned())),
+            Some(node) => Found::new(subject, node, message).change(Change::Set(node, "false".into())),
             None => Found::missing(subject, spec, "hostUsers", message).change(Change::SetPath(
                 spec,
-                "hostUsers".to_owned(),
-                "false".to_owned(),
+                "hostUsers".into(),
+                "false".into(),
             )),
         });
     }

@@ -6,7 +6,7 @@ use super::{
     node_path::clean,
     spec::{pss, shown},
 };
-use crate::{Change, Context, Found, Sink};
+use crate::{Change, Found, Part, Sink};
 
 /// Sources that the level Restricted allows.
 const ALLOWED: [&str; 9] = [
@@ -22,8 +22,8 @@ const ALLOWED: [&str; 9] = [
 ];
 
 /// A volume has a source that should be claimed instead. A volume without a source is an emptyDir.
-pub(super) fn restricted<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn restricted<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for volume in workload.pod_spec.get("volumes").into_iter().flat_map(Node::items) {
             let sources = || volume.entries().filter(|(key, value)| key.text() != "name" && !value.is_null());
             let Some((key, value)) = sources().next() else {
@@ -45,11 +45,11 @@ pub(super) fn restricted<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// The pod's hosts file has entries of its own, or is the node's.
-pub(super) fn hosts_file<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
+pub(super) fn hosts_file<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
     if pss(context).is_some() {
         return;
     }
-    for workload in &context.workloads {
+    for workload in context.workloads {
         let subject = context.workload_subject(workload);
         let mut fine = true;
         if let Some(node) = workload.pod_spec.get("hostAliases").filter(|node| !node.is_empty()) {

@@ -66,6 +66,6 @@ fn of_file<'a>(
         Some(value) => Found::new(subject, value, message),
         None => Found::missing(subject, root, "enableProfiling", message),
     };
-    let change = Change::SetPath(root, "enableProfiling".to_owned(), "false".to_owned());
+    let change = Change::SetPath(root, "enableProfiling".into(), "false".into());
     sink.fail(if is_editable { found.change(change) } else { found });
 }

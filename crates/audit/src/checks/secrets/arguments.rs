@@ -4,14 +4,14 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::Node;
 
 use super::credential::{Said, in_arguments, in_value};
-use crate::{Context, Found, Sink};
+use crate::{Found, Part, Sink};
 
 /// Where a container has commands and requests beside its own.
 const HANDLERS: [&str; 5] =
     ["lifecycle.postStart", "lifecycle.preStop", "livenessProbe", "readinessProbe", "startupProbe"];
 
-pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn check<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for container in workload.containers() {
             let subject = context.container_subject(workload, &container);
             let mut found = words(&[container.node.get("command"), container.node.get("args")]);

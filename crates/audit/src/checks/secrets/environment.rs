@@ -4,10 +4,10 @@ use nightlatch_finding::Severity;
 use nightlatch_manifest::Node;
 
 use super::credential::in_value;
-use crate::{Context, Found, Sink};
+use crate::{Found, Part, Sink};
 
-pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn check<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for container in workload.containers() {
             let subject = context.container_subject(workload, &container);
             let variables = container.node.get("env").into_iter().flat_map(Node::items);

@@ -2,7 +2,7 @@
 
 use nightlatch_manifest::Node;
 
-use crate::{Context, Found, Sink};
+use crate::{Found, Part, Sink};
 
 /// Where nodes keep credentials, and whose they are. Sources: kubeadm, kubelet and cloud vendors' documentation.
 const PLACES: &[(&str, &str)] = &[
@@ -55,8 +55,8 @@ const IN_HOMES: &[(&str, &str)] = &[
     ("/.ssh", "somebody's keys"),
 ];
 
-pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn check<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         let subject = context.workload_subject(workload);
         let volumes = workload.pod_spec.get("volumes").into_iter().flat_map(Node::items);
         for volume in volumes {

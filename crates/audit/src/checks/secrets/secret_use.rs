@@ -2,11 +2,11 @@
 
 use nightlatch_manifest::Node;
 
-use crate::{Context, Found, Sink};
+use crate::{Found, Part, Sink};
 
 /// Secrets handed over in the environment.
-pub(super) fn as_environment<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn as_environment<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         for container in workload.containers() {
             let subject = context.container_subject(workload, &container);
             let items = |key| container.node.get(key).into_iter().flat_map(Node::items);
@@ -38,8 +38,8 @@ pub(super) fn as_environment<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
 }
 
 /// Secrets mounted as files: context for attack paths, never a failure by itself.
-pub(super) fn mounted<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    for workload in &context.workloads {
+pub(super) fn mounted<'a>(context: &Part<'_, 'a>, sink: &mut Sink<'a>) {
+    for workload in context.workloads {
         let subject = context.workload_subject(workload);
         for volume in workload.pod_spec.get("volumes").into_iter().flat_map(Node::items) {
             let name = volume.get("name").map_or("", Node::text);
