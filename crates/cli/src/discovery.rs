@@ -19,15 +19,15 @@ use crate::{failure::Failure, privileges::GoOn, say::say, session::Session};
 /// How open ports are found.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Finder {
-    /// How packets are sent: auto, connect (no raw packets), ip, packet, xdp, live
-    #[arg(long, value_name = "KIND", default_value = "auto", value_parser = how, help_heading = "Raw packets")]
-    sender: How,
+    /// How packets are sent: auto, connect (no raw packets), ip, packet, xdp, live [default: auto]
+    #[arg(long, value_name = "KIND", value_parser = how, help_heading = "Raw packets")]
+    sender: Option<How>,
     /// Probes that a silent target gets, a second or more apart
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8), help_heading = "Raw packets")]
     probes: u8,
-    /// Seconds that answers are waited for after the last probe
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds, help_heading = "Raw packets")]
-    cooldown: f64,
+    /// Seconds that answers are waited for after the last probe [default: 3]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Raw packets")]
+    cooldown: Option<f64>,
     /// Seconds after which nothing more is sent; the run can then be resumed
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Raw packets")]
     max_duration: Option<f64>,
@@ -67,6 +67,8 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Seconds that answers are waited for, unless said otherwise.
+const COOLDOWN_SECONDS: f64 = 3.0;
 /// Packets a second, unless said otherwise.
 const RATE_PPS: u64 = 10_000;
 /// What `--rate max` is kept as.
@@ -84,11 +86,10 @@ pub(crate) fn rate(text: &str) -> Result<u32, String> {
 
 impl Default for Finder {
     fn default() -> Self {
-        let sender = How::Raw(SenderKind::Auto);
         Self {
-            sender,
+            sender: None,
             probes: 2,
-            cooldown: 3.0,
+            cooldown: None,
             max_duration: None,
             shard: None,
             discover_only: false,
@@ -100,13 +101,17 @@ impl Default for Finder {
 impl Finder {
     /// The finder of a run that is resumed: as it began.
     pub(crate) fn resumed(&self, record: Option<&SweepRecord>) -> Result<Self, Failure> {
-        let Some(record) = record else { return Ok(Self { sender: How::Connect, ..self.clone() }) };
-        if self.sender == How::Connect {
+        let Some(record) = record else { return Ok(Self { sender: Some(How::Connect), ..self.clone() }) };
+        if self.sender == Some(How::Connect) {
             return Err(Failure::usage("the run was begun with raw packets and cannot go on by connecting"));
         }
         let shard =
             record.shard.parse().map_err(|error| Failure::usage(format!("the run's shard: {error}")))?;
+        let sender = record.sender.as_deref().map(how).transpose();
+        let sender = sender.map_err(|error| Failure::usage(format!("the run's sender: {error}")))?;
         Ok(Self {
+            sender: self.sender.or(sender),
+            cooldown: self.cooldown.or(record.cooldown_ms.map(|ms| ms as f64 / 1000.0)),
             shard: Some(shard),
             probes: record.probes,
             discover_only: record.discover_only,
@@ -120,8 +125,17 @@ impl Finder {
     }
 
     /// What a record of the run says about it.
-    pub(crate) fn record(&self) -> SweepRecord {
+    ///
+    /// - `rate`: what `--rate` says.
+    pub(crate) fn record(&self, rate: Option<u32>) -> SweepRecord {
+        let sender = self.sender.and_then(|how| match how {
+            How::Connect | How::Raw(SenderKind::Auto) => None,
+            How::Raw(kind) => Some(kind.to_string()),
+        });
         SweepRecord {
+            sender,
+            rate_max: rate == Some(RATE_MAX),
+            cooldown_ms: self.cooldown.map(|seconds| (seconds * 1000.0) as u64),
             shard: self.shard.unwrap_or(Shard::WHOLE).to_string(),
             probes: self.probes,
             discover_only: self.discover_only,
@@ -164,9 +178,9 @@ impl Finder {
         user: Option<&raw::User>,
         tell: &dyn Fn(&dyn std::fmt::Display),
     ) -> Result<Discovery, Failure> {
-        let must =
-            must || self.is_shared() || self.discover_only || self.sender != How::Raw(SenderKind::Auto);
-        let kind = match self.sender {
+        let how = self.sender.unwrap_or(How::Raw(SenderKind::Auto));
+        let must = must || self.is_shared() || self.discover_only || how != How::Raw(SenderKind::Auto);
+        let kind = match how {
             How::Connect if self.is_shared() || self.discover_only => {
                 return Err(Failure::usage(
                     "--shard and --discover-only need raw packets; leave --sender connect out",
@@ -194,7 +208,7 @@ impl Finder {
             },
             per_network_pps: pace.prefix_pps,
             probes: self.probes,
-            cooldown: Duration::from_secs_f64(self.cooldown),
+            cooldown: Duration::from_secs_f64(self.cooldown.unwrap_or(COOLDOWN_SECONDS)),
             shard: self.shard.unwrap_or(Shard::WHOLE),
             max_duration: self.max_duration.map(Duration::from_secs_f64),
             only: self.discover_only.then(|| HitSink(Box::new(print_hits))),

@@ -112,6 +112,15 @@ pub struct SweepRecord {
     pub probes: u8,
     /// Whether open ports were only listed.
     pub discover_only: bool,
+    /// How packets are sent, as `--sender` said; absent when it was left to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Whether as many packets go as get through; the rate of the record is absent then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rate_max: bool,
+    /// How long answers are waited for after the last probe; absent when the run did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown_ms: Option<u64>,
 }
 
 impl RunRecord {

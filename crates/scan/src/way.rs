@@ -121,7 +121,6 @@ fn check(watch: &mut WayWatch, tracks: &Tracks) {
     match outcome {
         Ok(way) => {
             if let Way::NextHop { link, gateway } = way {
-                watch.follow(link, gateway);
                 tracks.way.follow(link);
                 tracks.note(format!(
                     "the next hop has changed; sending goes on through {gateway}, {}",

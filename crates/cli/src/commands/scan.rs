@@ -163,7 +163,7 @@ impl Scan {
         // Its threads would still have the rights that this one is about to give up.
         drop(runtime);
         let discovery = finder.open(&plan.targets, pace, must, &data, session)?;
-        let sweep = matches!(discovery, Discovery::Sweep(_)).then(|| finder.record());
+        let sweep = matches!(discovery, Discovery::Sweep(_)).then(|| finder.record(pace.rate_pps));
         let pace = Pace { rate_pps: pace.rate_pps.filter(|rate| *rate != discovery::RATE_MAX), ..pace };
         let runtime = super::runtime()?;
         let survey = Survey {
@@ -258,10 +258,10 @@ impl Scan {
     fn pace(&self, begun: Option<&Journal>) -> Pace {
         let record = begun.map(Journal::record);
         let usual = record.and_then(|record| record.rate_per_network_pps).or(Some(RATE_PER_NETWORK_PPS));
-        Pace {
-            rate_pps: self.how.rate.or(record.and_then(|record| record.rate_pps)),
-            prefix_pps: self.how.rate_per_network.or(usual),
-        }
+        let max = record.and_then(|record| record.sweep.as_ref()).is_some_and(|sweep| sweep.rate_max);
+        let begun_with =
+            if max { Some(discovery::RATE_MAX) } else { record.and_then(|record| record.rate_pps) };
+        Pace { rate_pps: self.how.rate.or(begun_with), prefix_pps: self.how.rate_per_network.or(usual) }
     }
 
     fn start(&self, pace: Pace) -> Start {

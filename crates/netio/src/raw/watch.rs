@@ -14,7 +14,7 @@ use super::{
     Path, Route, RouteError, Routes, SenderKind,
     netlink::{Netlink, messages, number},
     packet::set_option,
-    routes::{Outline, is_about, known_address},
+    routes::{Known, Outline, is_about, known},
 };
 
 /// Groups of messages that may be about a way (`linux/rtnetlink.h`): links, addresses, routes and rules of both families.
@@ -40,6 +40,8 @@ pub struct WayWatch {
     socket: Socket,
     targets: AddressSet,
     opened: Path,
+    /// Those that the targets were reached through when somebody last looked.
+    gateways: Vec<IpAddr>,
     /// The kernel finds the way of each packet; only where it is sent from, and where answers come in, must stay.
     kernel_routes: bool,
     buffer: Vec<u8>,
@@ -80,13 +82,15 @@ impl WayWatch {
         // A kernel without rules for IPv6 has no such group.
         let _ = set_option(&socket, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &GROUP_IPV6_RULE);
         socket.set_nonblocking(true)?;
-        Ok(Self {
-            socket,
-            targets,
-            opened: route.path().clone(),
-            kernel_routes,
-            buffer: vec![0; BUFFER_BYTES],
-        })
+        let opened = route.path().clone();
+        let gateways = opened.next_hop.into_iter().collect();
+        let buffer = vec![0; BUFFER_BYTES];
+        let mut watch = Self { socket, targets, opened, gateways, kernel_routes, buffer };
+        // Of two families, there are two.
+        if let Ok(Outline::One { gateways, .. }) = watch.outline()? {
+            watch.gateways = gateways;
+        }
+        Ok(watch)
     }
 
     /// Waits for news that may be about the way, `timeout` at most. `true` when there are some.
@@ -126,24 +130,21 @@ impl WayWatch {
                 libc::RTM_NEWLINK | libc::RTM_DELLINK => {
                     device.is_none_or(|index| message.body.get(4..).and_then(number) == Some(index))
                 }
-                libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => match (device, self.opened.next_hop) {
-                    (Some(index), Some(gateway)) => is_about(message.body, index, gateway),
-                    _ => false,
-                },
+                libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => device.is_some_and(|index| {
+                    self.gateways.iter().any(|gateway| is_about(message.body, index, *gateway))
+                }),
                 _ => true,
             }
         })
     }
 
-    /// Reads the tables again and compares.
+    /// Reads the tables again and compares with what was opened, or with the next hop that was told last.
     ///
     /// # Errors
     /// The tables cannot be read.
-    pub fn look(&self) -> io::Result<Way> {
-        let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
-        let outline = match Routes::read()?.outline(&mut netlink, &self.targets) {
+    pub fn look(&mut self) -> io::Result<Way> {
+        let outline = match self.outline()? {
             Ok(outline) => outline,
-            Err(RouteError::System(error)) => return Err(error),
             Err(why) => return Ok(Way::Other(why.to_string())),
         };
         let (Outline::One { path, .. } | Outline::Many { path, .. }) = &outline;
@@ -154,21 +155,29 @@ impl WayWatch {
             _ if self.kernel_routes => Ok(Way::Same),
             Outline::Many { reason, .. } => Ok(Way::Other(reason)),
             Outline::One { device, source, gateways, .. } => {
+                let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
                 let link = |destination| match self.opened.link {
                     Link::Ethernet { vlan, .. } => Link::Ethernet { source, destination, vlan },
                     Link::Bare => Link::Bare,
                 };
                 let mut ways = Vec::new();
-                for gateway in gateways {
-                    ways.push(match known_address(&mut netlink, device.index, gateway)?.map(link) {
-                        Some(link) if link == self.opened.link => Way::Same,
-                        Some(link) => Way::NextHop { link, gateway },
+                for &gateway in &gateways {
+                    ways.push(match known(&mut netlink, device.index, gateway)? {
+                        Known::Address(address) if link(address) == self.opened.link => Way::Same,
+                        Known::Address(address) => Way::NextHop { link: link(address), gateway },
+                        Known::Silent => Way::Other(format!(
+                            "the gateway {gateway} on {} does not say its hardware address any more",
+                            device.name
+                        )),
                         // The kernel forgets who is not talked to; where packets go is not changed by that.
-                        None if self.opened.next_hop == Some(gateway) => Way::Same,
-                        None => Way::Other(format!(
+                        Known::Nothing if self.gateways.contains(&gateway) => Way::Same,
+                        Known::Nothing => Way::Other(format!(
                             "the targets are now reached through {gateway}, whose hardware address is not known"
                         )),
                     });
+                }
+                if let Some(at) = ways.iter().position(|way| matches!(way, Way::Other(_))) {
+                    return Ok(ways.swap_remove(at));
                 }
                 let link = |way: &Way| match way {
                     Way::NextHop { link, .. } => Some(*link),
@@ -178,8 +187,19 @@ impl WayWatch {
                     return Ok(Way::Other("IPv4 and IPv6 now have different gateways".to_owned()));
                 }
                 let way = ways.into_iter().next().unwrap_or(Way::Same);
+                if let Way::NextHop { link, .. } = way {
+                    (self.opened.link, self.gateways) = (link, gateways);
+                }
                 Ok(way)
             }
+        }
+    }
+
+    fn outline(&self) -> io::Result<Result<Outline, RouteError>> {
+        let mut netlink = Netlink::open(libc::NETLINK_ROUTE)?;
+        match Routes::read()?.outline(&mut netlink, &self.targets) {
+            Err(RouteError::System(error)) => Err(error),
+            outline => Ok(outline),
         }
     }
 
@@ -204,12 +224,6 @@ impl WayWatch {
         (!same).then(|| {
             format!("the targets are now reached from {} instead of {}", list(now), list(&self.opened))
         })
-    }
-
-    /// From now on this is the way to which it is compared.
-    pub fn follow(&mut self, link: Link, gateway: IpAddr) {
-        self.opened.link = link;
-        self.opened.next_hop = Some(gateway);
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Device, Path, Route, netlink::Netlink};
 use choose::{Answer, ask_kernel};
 use links::Links;
 use neighbour::{Found, hardware_address};
-pub(super) use neighbour::{is_about, known_address};
+pub(super) use neighbour::{Known, is_about, known};
 use table::{Entry, Kind, Segment, Tables, Way};
 
 /// Why no way leads to the targets.

@@ -64,13 +64,28 @@ pub(super) fn hardware_address(netlink: &mut Netlink, index: u32, neighbour: IpA
     }
 }
 
-/// The hardware address of `neighbour` as far as the kernel knows it; nobody is asked.
-pub(in crate::raw) fn known_address(
-    netlink: &mut Netlink,
-    index: u32,
-    neighbour: IpAddr,
-) -> io::Result<Option<[u8; 6]>> {
-    Ok(look_up(netlink, index, neighbour)?.map(|(address, _)| address))
+/// What the kernel knows of a neighbour by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::raw) enum Known {
+    Address([u8; 6]),
+    /// It was asked, and did not answer.
+    Silent,
+    Nothing,
+}
+
+/// What the kernel knows of `neighbour`; nobody is asked.
+pub(in crate::raw) fn known(netlink: &mut Netlink, index: u32, neighbour: IpAddr) -> io::Result<Known> {
+    let bodies = dump(netlink, neighbour)?;
+    let failed = |body: &&Vec<u8>| {
+        let state =
+            body.get(8..).and_then(|state| state.first_chunk()).map(|state| u16::from_ne_bytes(*state));
+        is_about(body, index, neighbour) && state == Some(libc::NUD_FAILED)
+    };
+    Ok(match bodies.iter().find_map(|body| entry(body, index, neighbour)) {
+        Some((address, _)) => Known::Address(address),
+        None if bodies.iter().any(|body| failed(&body)) => Known::Silent,
+        None => Known::Nothing,
+    })
 }
 
 /// Whether a message about a neighbour is about this one.
@@ -82,6 +97,11 @@ pub(in crate::raw) fn is_about(body: &[u8], index: u32, neighbour: IpAddr) -> bo
 
 /// Address and state in the kernel's table, when the address is known.
 fn look_up(netlink: &mut Netlink, index: u32, neighbour: IpAddr) -> io::Result<Option<([u8; 6], u16)>> {
+    Ok(dump(netlink, neighbour)?.iter().find_map(|body| entry(body, index, neighbour)))
+}
+
+/// The kernel's table of the neighbour's family.
+fn dump(netlink: &mut Netlink, neighbour: IpAddr) -> io::Result<Vec<Vec<u8>>> {
     let mut header = [0; HEADER];
     header[0] = family(neighbour);
     let mut bodies = Vec::new();
@@ -90,7 +110,7 @@ fn look_up(netlink: &mut Netlink, index: u32, neighbour: IpAddr) -> io::Result<O
         &mut bodies,
         NEIGHBOURS_MAX,
     )?;
-    Ok(bodies.iter().find_map(|body| entry(body, index, neighbour)))
+    Ok(bodies)
 }
 
 fn entry(body: &[u8], index: u32, neighbour: IpAddr) -> Option<([u8; 6], u16)> {
