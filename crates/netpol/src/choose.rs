@@ -90,7 +90,8 @@ impl Network {
 
     fn is_called(&self, at: usize, parts: &[&str]) -> bool {
         let pod = &self.pods[at];
-        let name = |wanted: &str| wanted == "*" || *pod.name == *wanted;
+        let name =
+            |wanted: &str| wanted == "*" || *pod.name == *wanted || pod.replica_of.as_deref() == Some(wanted);
         match *parts {
             [wanted] => name(wanted),
             [namespace, wanted] => *pod.namespace == *namespace && name(wanted),

@@ -52,8 +52,10 @@ pub struct Pod {
     pub namespace: Box<str>,
     /// The kind that owns the template: `Deployment`, `Pod` ...
     pub kind: Box<str>,
-    /// The owner's name.
+    /// The owner's name, or the pod's.
     pub name: Box<str>,
+    /// The StatefulSet that this is one replica of, when selectors tell its replicas apart.
+    pub replica_of: Option<Box<str>>,
     /// The pod's labels.
     pub labels: Labels,
     /// Declared container ports.

@@ -485,3 +485,56 @@ proptest::proptest! {
         ask_everything(&Network::read(&corpus));
     }
 }
+
+#[test]
+fn replicas_are_told_apart_where_selectors_do() {
+    let set = |replicas: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{namespace: a, name: db}}\nspec:\n  {replicas}\n  template:\n    metadata: {{labels: {{app: db}}}}\n    spec: {{containers: [{{name: c, image: i}}]}}\n---\n"
+        )
+    };
+    let by_name = policy(
+        "a",
+        "one",
+        "{podSelector: {matchLabels: {statefulset.kubernetes.io/pod-name: db-1}}, policyTypes: [Ingress]}",
+    );
+    let by_index = policy(
+        "a",
+        "one",
+        "{podSelector: {matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: In, values: ['1']}]}, policyTypes: [Ingress]}",
+    );
+    let names = |network: &Network| network.pods.iter().map(|pod| pod.name.to_string()).collect::<Vec<_>>();
+    for (replicas, policies, expected) in [
+        ("replicas: 3", "", vec!["db"]),
+        ("replicas: 3", &*by_name, vec!["db-1", "db"]),
+        ("replicas: 3", &*by_index, vec!["db-1", "db"]),
+        // How many there are is decided elsewhere.
+        ("serviceName: db", &*by_name, vec!["db-1", "db"]),
+        // There is no second one, or nothing but the second.
+        ("replicas: 1", &*by_name, vec!["db"]),
+        ("replicas: 0", &*by_name, vec!["db"]),
+        ("replicas: 1\n  ordinals: {start: 1}", &*by_name, vec!["db-1"]),
+    ] {
+        assert_eq!(names(&read(&(set(replicas) + policies))), expected, "{replicas} {policies}");
+    }
+    let network = read(&(set("replicas: 3") + &by_name + &pod("a", "web", "")));
+    assert_eq!(verdict(&network, "a/web", "a/db-1", 5432), Verdict::Denied);
+    assert_eq!(verdict(&network, "db-1", "a/web", 80), Verdict::Allowed);
+    assert_eq!(network.choose("a/db").unwrap().parties().len(), 2);
+
+    // A replica that runs lends its address to the right one.
+    let live = "apiVersion: v1\nkind: Pod\nmetadata: {namespace: a, name: db-1, ownerReferences: [{kind: StatefulSet, name: db, controller: true}]}\nspec: {containers: [{name: c, image: i}]}\nstatus: {podIP: 10.0.0.7}\n---\n";
+    let network = read(&(set("replicas: 3") + live + &by_name));
+    assert_eq!(names(&network), ["db-1", "db"]);
+    assert_eq!(network.choose("10.0.0.7").unwrap(), network.choose("a/db-1").unwrap());
+}
+
+#[test]
+fn the_pods_of_a_job_have_its_name_as_a_label() {
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {namespace: a, name: migrate}\nspec:\n  template:\n    spec: {containers: [{name: c, image: i}]}\n---\n";
+    for key in ["job-name", "batch.kubernetes.io/job-name"] {
+        let only = policy("a", "p", &format!("{{podSelector: {{matchLabels: {{{key}: migrate}}}}}}"));
+        let network = read(&(job.to_owned() + &only + &pod("a", "web", "")));
+        assert_eq!(verdict(&network, "a/web", "a/migrate", 80), Verdict::Denied, "{key}");
+    }
+}

@@ -6,6 +6,7 @@ mod foreign;
 mod grant;
 mod pods;
 mod policy;
+mod replica;
 mod selector;
 mod service;
 mod words;
@@ -57,7 +58,7 @@ impl Network {
                 }
             }
         }
-        network.pods = pods.finish();
+        network.pods = pods.finish(&replica::Asked::of(&network));
         network.entries = entries.finish();
         network
     }

@@ -4,7 +4,11 @@ use std::{collections::HashMap, net::IpAddr};
 
 use nightlatch_manifest::{Kind, Node, Object, Workload};
 
-use super::{list, origin, port_number, text, words};
+use super::{
+    list, origin, port_number,
+    replica::{self, Asked, Ordinals, Replicas},
+    text, words,
+};
 use crate::{ContainerPort, Labels, Pod, PortMatch, Protocol};
 
 /// Owners of owners that are followed.
@@ -24,6 +28,7 @@ struct Read<'a> {
     pod: Pod,
     owner: Option<(&'a str, &'a str)>,
     configs: Vec<&'a str>,
+    ordinals: Option<Ordinals>,
 }
 
 impl<'a> Pods<'a> {
@@ -65,6 +70,7 @@ impl<'a> Pods<'a> {
         if object.kind == "Pod" {
             pod.addresses = status.map(addresses).unwrap_or_default();
         }
+        replica::label_job(object, &mut pod.labels);
         let mut configs = Vec::new();
         for container in containers(spec) {
             fill(&mut pod, container);
@@ -72,11 +78,12 @@ impl<'a> Pods<'a> {
         }
         let volumes = list(spec, "volumes").filter_map(|volume| text(volume.get("configMap")?, "name"));
         configs.extend(volumes);
-        self.read.push(Read { pod, owner, configs });
+        self.read.push(Read { pod, owner, configs, ordinals: Ordinals::of(object) });
     }
 
-    /// The pods; those of an owner that is there as well only lend it their addresses.
-    pub(super) fn finish(mut self) -> Vec<Pod> {
+    /// The pods; those of an owner that is there as well only lend it their addresses. `asked`: replicas that selectors
+    /// tell apart.
+    pub(super) fn finish(mut self, asked: &Asked) -> Vec<Pod> {
         for read in &mut self.read {
             let namespace = read.pod.namespace.clone();
             let known = read.configs.iter().filter_map(|name| self.configs.get(&(namespace.as_ref(), *name)));
@@ -86,16 +93,30 @@ impl<'a> Pods<'a> {
             read.pod.mentions.truncate(MENTIONS_MAX);
         }
         let owned = self.roots();
+        let mut replicas: HashMap<usize, Replicas> = (self.read.iter().enumerate())
+            .filter_map(|(at, read)| Some((at, Replicas::of(&read.pod, read.ordinals?, asked)?)))
+            .collect();
         let mut pods: Vec<Option<Pod>> = self.read.into_iter().map(|read| Some(read.pod)).collect();
         for (at, root) in owned.into_iter().enumerate() {
             let Some(root) = root else { continue };
             let Some(pod) = pods[at].take() else { continue };
-            if let Some(owner) = &mut pods[root] {
+            let owner = match replicas.get_mut(&root) {
+                Some(replicas) => replicas.named(&pod.name),
+                None => pods[root].as_mut(),
+            };
+            if let Some(owner) = owner {
                 owner.node = if owner.addresses.is_empty() { pod.node } else { None };
                 owner.addresses.extend(pod.addresses);
             }
         }
-        pods.into_iter().flatten().collect()
+        let mut all = Vec::with_capacity(pods.len());
+        for (at, pod) in pods.into_iter().enumerate() {
+            match replicas.remove(&at) {
+                Some(replicas) => all.extend(replicas.into_pods()),
+                None => all.extend(pod),
+            }
+        }
+        all
     }
 
     /// For each, the one that stands for it, when that is another one: its owner, or the first of its siblings.
