@@ -122,6 +122,17 @@ impl<'a> Found<'a> {
         Self { subject, at, message: message.into(), severity: None, changes: Vec::new(), more: None }
     }
 
+    fn says_the_same(&self, other: &Self) -> bool {
+        let place = |at: &At<'a>| match at {
+            At::Value(node) => (std::ptr::from_ref(node.document()), node.id(), ""),
+            At::Missing(node, path) => (std::ptr::from_ref(node.document()), node.id(), *path),
+        };
+        place(&self.at) == place(&other.at)
+            && self.message == other.message
+            && self.cause_or_empty() == other.cause_or_empty()
+            && (self.subject.name, self.subject.container) == (other.subject.name, other.subject.container)
+    }
+
     /// Judges this case otherwise than the rule's severity. A configured severity still wins.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = Some(severity);
@@ -205,8 +216,12 @@ impl<'a> Sink<'a> {
         Self { keeps_changes: changes, ..Self::default() }
     }
 
-    /// Something breaks the rule.
+    /// Something breaks the rule. What was just said of the same place is not said again: a script starts a program in
+    /// three branches, three replicas share one template.
     pub fn fail(&mut self, mut found: Found<'a>) {
+        if self.found.last().is_some_and(|last| last.says_the_same(&found)) {
+            return;
+        }
         if !self.keeps_changes {
             found.changes = Vec::new();
         }

@@ -24,7 +24,8 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             sink.pass();
             continue;
         };
-        let is_sure = open.iter().any(|way| matches!(way.verdict, Verdict::Allowed | Verdict::Partly));
+        let is_sure = (open.iter().filter(|way| way.is_shown()))
+            .any(|way| matches!(way.verdict, Verdict::Allowed | Verdict::Partly));
         let may = if is_sure { "can" } else { "can perhaps" };
         let message = format!(
             "{} `{}` {may} be reached from outside by {}",

@@ -59,6 +59,11 @@ impl Way<'_> {
         }
     }
 
+    /// Whether the input shows that something listens there: a pod on its node's network that declares no port need not.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.kind != WayKind::HostNetwork || self.target.is_some()
+    }
+
     /// The ports by which it may be known: the pod's first.
     pub(crate) fn ports(&self) -> impl Iterator<Item = u16> + use<> {
         let second = self.port.filter(|port| Some(*port) != self.target);

@@ -1,9 +1,12 @@
 //! PTH-001 to PTH-003: ways from the internet, and from workloads, to the node and the whole cluster.
 
+use std::collections::BTreeSet;
+
 use nightlatch_attack_path::{StepId, Way};
+use nightlatch_finding::Severity;
 
 use super::routes::{Routes, Spot};
-use crate::{Context, Found, Sink};
+use crate::{Context, Found, Sink, checks::pod::system};
 
 /// Namespaces whose workloads run the cluster; that their accounts may do everything is expected.
 const SYSTEM: [&str; 1] = ["kube-system"];
@@ -19,10 +22,15 @@ pub(super) fn internet_to_cluster<'a>(context: &Context<'a>, sink: &mut Sink<'a>
 }
 
 fn tell<'a>(context: &Context<'a>, routes: &Routes<'a>, ways: &[Way], goal: &str, sink: &mut Sink<'a>) {
-    let reached =
-        context.ways().list.iter().filter_map(|way| way.workload).collect::<std::collections::BTreeSet<_>>();
+    let all = &context.ways().list;
+    let reached: BTreeSet<usize> =
+        all.iter().filter(|way| way.is_shown()).filter_map(|way| way.workload).collect();
     for _ in ways.len()..reached.len() {
         sink.pass();
+    }
+    let perhaps: BTreeSet<usize> = all.iter().filter_map(|way| way.workload).collect();
+    for _ in perhaps.difference(&reached) {
+        sink.unknown("whether a pod on its node's network listens there is not in the input");
     }
     for way in ways {
         let Some(&Spot::Workload(index)) =
@@ -45,7 +53,11 @@ fn tell<'a>(context: &Context<'a>, routes: &Routes<'a>, ways: &[Way], goal: &str
                 None,
             );
         }
-        sink.fail(found);
+        // Nodes seldom have public addresses; who publishes a Service means it.
+        if routes.on_nodes.contains(&index) {
+            found = found.severity(Severity::High);
+        }
+        sink.fail(system::judged(found, context, workload));
     }
 }
 

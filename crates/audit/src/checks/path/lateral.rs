@@ -1,13 +1,20 @@
 //! PTH-004: what a workload that strangers reach can reach itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use nightlatch_finding::Severity;
 use nightlatch_manifest::Object;
 use nightlatch_netpol::{AddressSet, Cidr, Engine, Party, Protocol, Verdict};
 
 use crate::{
     Context, Found, Sink,
-    checks::exposure::product::{Sort, of_workload},
+    checks::{
+        exposure::{
+            product::{Sort, of_workload},
+            way::WayKind,
+        },
+        pod::system,
+    },
 };
 
 /// Where clouds answer their machines with credentials; sources: documentation of AWS, Google Cloud, Azure, Alibaba Cloud.
@@ -18,13 +25,13 @@ const PAIRS_MAX: usize = 200_000;
 const TOLD_MAX: usize = 6;
 
 pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let entries: BTreeSet<usize> = context
-        .ways()
-        .list
-        .iter()
-        .filter(|way| matches!(way.verdict, Verdict::Allowed | Verdict::Partly))
-        .filter_map(|way| way.workload)
-        .collect();
+    let ways = context.ways().list.iter();
+    let ways = ways.filter(|way| way.is_shown() && matches!(way.verdict, Verdict::Allowed | Verdict::Partly));
+    // Of each workload whether it is published, or only reached where the nodes are.
+    let mut entries: BTreeMap<usize, bool> = BTreeMap::new();
+    for (index, way) in ways.filter_map(|way| Some((way.workload?, way))) {
+        *entries.entry(index).or_default() |= way.kind != WayKind::HostNetwork;
+    }
     if entries.is_empty() {
         return;
     }
@@ -51,7 +58,7 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     let metadata =
         AddressSet::of(&METADATA.iter().filter_map(|text| text.parse::<Cidr>().ok()).collect::<Vec<_>>());
     let mut pairs = 0;
-    for &index in &entries {
+    for (&index, &is_published) in &entries {
         let workload = &context.workloads[index];
         let Some(pod) = pod_of(&workload.object) else { continue };
         let mut told = Vec::new();
@@ -107,6 +114,9 @@ pub(super) fn check<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
             let place = other.and_then(|other| context.workloads[other].object.root.at("metadata.name"));
             found = found.related(words.clone(), place);
         }
-        sink.fail(found);
+        if !is_published {
+            found = found.severity(Severity::Medium);
+        }
+        sink.fail(system::judged(found, context, workload));
     }
 }

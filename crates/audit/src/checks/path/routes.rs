@@ -8,7 +8,10 @@ use nightlatch_netpol::Verdict;
 use nightlatch_rbac::Subject as Account;
 
 use super::escape::escapes;
-use crate::{Context, checks::pod::account::token};
+use crate::{
+    Context,
+    checks::{exposure::way::WayKind, pod::account::token},
+};
 
 /// A place of the graph.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +40,8 @@ pub(crate) struct Routes<'a> {
     pub(super) to_node: Vec<Way>,
     /// From the internet to the whole cluster.
     pub(super) to_cluster: Vec<Way>,
+    /// Workloads that strangers only reach where they reach the nodes themselves.
+    pub(super) on_nodes: BTreeSet<usize>,
     /// The workloads that hold the token of an account with a chain to the whole cluster, with the chain's steps.
     pub(super) accounts: BTreeMap<usize, Vec<StepId>>,
     /// What to mend first so that most of `to_node` and `to_cluster` vanish.
@@ -65,7 +70,9 @@ impl<'a> Routes<'a> {
         }
         let accounts = accounts(context, &mut graph, cluster, &workloads);
         let (mut to_node, mut to_cluster) = (Vec::new(), Vec::new());
-        for (index, first) in &entries {
+        let on_nodes = entries.iter().filter(|(_, (_, kind))| *kind == WayKind::HostNetwork);
+        let on_nodes = on_nodes.map(|(index, _)| *index).collect();
+        for (index, (first, _)) in &entries {
             let on = |goal| {
                 ways(&graph, workloads[*index], &[goal], false).into_iter().next().map(|way| Way {
                     entry: internet,
@@ -81,7 +88,7 @@ impl<'a> Routes<'a> {
             way.steps.iter().map(|step| graph.get(*step).evidence.rests_on.clone()).collect()
         };
         let breaks = breaks(&all, rests, BREAKS_MAX);
-        Self { graph, to_node, to_cluster, accounts, breaks }
+        Self { graph, to_node, to_cluster, on_nodes, accounts, breaks }
     }
 }
 
@@ -91,9 +98,11 @@ fn entries<'a>(
     graph: &mut Graph<Spot, Shown<'a>>,
     internet: Place,
     workloads: &[Place],
-) -> BTreeMap<usize, StepId> {
+) -> BTreeMap<usize, (StepId, WayKind)> {
     let mut entries = BTreeMap::new();
-    for way in &context.ways().list {
+    let (on_nodes, published): (Vec<_>, Vec<_>) =
+        context.ways().list.iter().partition(|way| way.kind == WayKind::HostNetwork);
+    for way in published.into_iter().chain(on_nodes).filter(|way| way.is_shown()) {
         let Some(index) = way.workload else { continue };
         if !matches!(way.verdict, Verdict::Allowed | Verdict::Partly) || entries.contains_key(&index) {
             continue;
@@ -103,7 +112,7 @@ fn entries<'a>(
         let rests_on = format!("{} {}: published", way.object.kind, way.object.name);
         let step =
             graph.step(internet, workloads[index], 1, false, Shown { words, at: Some(way.at), rests_on });
-        entries.insert(index, step);
+        entries.insert(index, (step, way.kind));
     }
     entries
 }

@@ -146,7 +146,7 @@ pub(super) fn is_of_cluster(workload: &Workload<'_>) -> bool {
 
 /// Judges a finding about access to the node mildly for what cannot work without: the cluster's own agents. The name is
 /// all there is to go by, so it stays a finding. The letter of the Pod Security Standards knows no exception.
-pub(super) fn judged<'a>(found: Found<'a>, context: &Context<'a>, workload: &Workload<'a>) -> Found<'a> {
+pub(crate) fn judged<'a>(found: Found<'a>, context: &Context<'a>, workload: &Workload<'a>) -> Found<'a> {
     if pss(context).is_some() || !is_of_cluster(workload) {
         return found;
     }
