@@ -17,6 +17,8 @@ mod pace;
 mod replies;
 #[path = "lab_net/rights.rs"]
 mod rights;
+#[path = "lab_net/ways.rs"]
+mod ways;
 #[path = "lab_net/wire.rs"]
 mod wire;
 
@@ -49,6 +51,7 @@ fn main() {
         pace::CASES,
         replies::CASES,
         faults::CASES,
+        ways::CASES,
         rights::CASES,
     ]
     .concat();
