@@ -207,6 +207,34 @@ impl fmt::Display for Selector {
     }
 }
 
+/// Whether the API server takes it as the key of a label. Source: Kubernetes documentation, "Labels and Selectors".
+pub(crate) fn is_label_key(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((domain, name)) => is_domain(domain) && is_name(name),
+        None => is_name(key),
+    }
+}
+
+/// Likewise.
+pub(crate) fn is_label_value(value: &str) -> bool {
+    value.is_empty() || is_name(value)
+}
+
+fn is_name(name: &str) -> bool {
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    name.len() <= 63
+        && edge(name.bytes().next())
+        && edge(name.bytes().next_back())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn is_domain(domain: &str) -> bool {
+    let is_part = |part: &str| {
+        is_name(part) && part.bytes().all(|byte| !byte.is_ascii_uppercase() && !b"_.".contains(&byte))
+    };
+    domain.len() <= 253 && domain.split('.').all(is_part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -160,10 +160,55 @@ fn what_the_api_server_refuses_is_left_out_and_said() {
         ("{podSelector: {}, ingress: [{ports: [{protocol: tcp}]}]}", "TCP"),
         ("{podSelector: {}, policyTypes: [ingress]}", "policy type"),
         ("{podSelector: {}, ingress: {}}", "list"),
+        ("{podSelector: {matchLabels: {'a b': c}}}", "key is a name"),
+        ("{podSelector: {matchLabels: {Example.org/a: c}}}", "key is a name"),
+        ("{podSelector: {matchExpressions: [{key: -a, operator: Exists}]}}", "key is a name"),
+        ("{podSelector: {matchLabels: {example.org/a: 'b c'}}}", "value is up to"),
     ] {
         let network = read(&policy("a", "p", spec));
         let reason = network.refused.first().map(|refused| refused.reason.as_str()).unwrap_or("accepted");
         assert!(network.policies.is_empty() && reason.contains(part), "{spec}: {reason}");
+    }
+    let rule = "subject: {namespaces: {}}, priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]";
+    for (kind, name, spec, part) in [
+        ("AdminNetworkPolicy", "p", rule, ""),
+        ("BaselineAdminNetworkPolicy", "default", rule, ""),
+        ("BaselineAdminNetworkPolicy", "other", rule, "called `default`"),
+        ("BaselineAdminNetworkPolicy", "default", &rule.replace("Deny", "Pass"), "cannot pass"),
+        (
+            "AdminNetworkPolicy",
+            "p",
+            "subject: {namespaces: {}, pods: {}}, priority: 1",
+            "subject needs either",
+        ),
+        ("AdminNetworkPolicy", "p", &rule.replace("from: [{", "from: [{pods: {}, "), "ingress needs either"),
+        (
+            "AdminNetworkPolicy",
+            "p",
+            &rule.replace("namespaces: {}}]", "networks: [0.0.0.0/0]}]"),
+            "ingress needs",
+        ),
+        (
+            "AdminNetworkPolicy",
+            "p",
+            "subject: {namespaces: {}}, priority: 1, egress: [{action: Deny, to: [{nodes: {}, networks: [10.0.0.0/8]}]}]",
+            "peer needs one of",
+        ),
+        (
+            "AdminNetworkPolicy",
+            "p",
+            &rule.replace(
+                "{action",
+                "{ports: [{namedPort: web, portNumber: {port: 80, protocol: TCP}}], action",
+            ),
+            "port needs one of",
+        ),
+    ] {
+        let network = read(&format!(
+            "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n"
+        ));
+        let reason = network.refused.first().map(|refused| refused.reason.as_str()).unwrap_or_default();
+        assert!(reason.contains(part) && reason.is_empty() == part.is_empty(), "{kind} {spec}: {reason}");
     }
 }
 

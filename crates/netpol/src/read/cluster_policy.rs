@@ -17,14 +17,26 @@ pub(super) fn cluster_policy<'a>(object: &Object<'a>) -> Result<ClusterPolicy, M
     let Some(spec) = object.spec() else { return Err(Mistake::at(object.root, "`spec` is missing")) };
     let (tier, priority) = match object.kind {
         "AdminNetworkPolicy" => (Tier::Admin, priority(spec)?),
-        "BaselineAdminNetworkPolicy" => (Tier::Baseline, 0),
+        "BaselineAdminNetworkPolicy" if object.name == "default" => (Tier::Baseline, 0),
+        "BaselineAdminNetworkPolicy" => {
+            return Err(Mistake::at(object.root, "the only baseline policy is called `default`"));
+        }
         _ => (named_tier(spec)?, priority(spec)?),
     };
     let Some(subject) = spec.get("subject") else { return Err(Mistake::at(spec, "`subject` is missing")) };
+    exactly_one(subject, &["namespaces", "pods"], "a subject needs either `namespaces` or `pods`")?;
     let (namespaces, pods) =
         pods(subject)?.ok_or_else(|| Mistake::at(subject, "a subject needs `namespaces` or `pods`"))?;
+    let of_old_baseline = object.kind == "BaselineAdminNetworkPolicy";
     let rules = |key: &str, peers: &str| {
-        super::list(spec, key).map(|node| rule(node, peers, tier)).collect::<Result<Vec<_>, _>>()
+        let read = |node: Node<'a>| {
+            let rule = rule(node, peers, tier)?;
+            if of_old_baseline && rule.action == Action::Pass {
+                return Err(Mistake::at(node, "a baseline policy cannot pass: nothing comes after it"));
+            }
+            Ok(rule)
+        };
+        super::list(spec, key).map(read).collect::<Result<Vec<_>, _>>()
     };
     Ok(ClusterPolicy {
         kind: object.kind.into(),
@@ -55,6 +67,12 @@ fn priority(spec: Node<'_>) -> Result<i32, Mistake<'_>> {
         .ok_or_else(|| Mistake::at(node, "a priority is a number from 0 to 1000"))
 }
 
+/// Refuses a node that has none or several of the fields of which it may have one.
+fn exactly_one<'a>(node: Node<'a>, fields: &[&str], wanted: &'static str) -> Result<(), Mistake<'a>> {
+    let given = fields.iter().filter(|field| node.get(field).is_some()).count();
+    if given == 1 { Ok(()) } else { Err(Mistake::at(node, wanted)) }
+}
+
 /// The pods that a subject or peer selects: by namespaces alone, or by namespaces and pods.
 fn pods(node: Node<'_>) -> Result<Option<(Selector, Selector)>, Mistake<'_>> {
     if let Some(namespaces) = node.get("namespaces") {
@@ -73,7 +91,8 @@ fn rule<'a>(node: Node<'a>, peers_key: &str, tier: Tier) -> Result<ClusterRule, 
         Some("Pass") => Action::Pass,
         _ => return Err(Mistake::at(node, "`action` must be Accept (Allow in v1alpha1), Deny or Pass")),
     };
-    let peers: Vec<ClusterPeer> = super::list(node, peers_key).map(peer).collect::<Result<_, _>>()?;
+    let peers: Vec<ClusterPeer> =
+        super::list(node, peers_key).map(|node| peer(node, peers_key)).collect::<Result<_, _>>()?;
     if peers.is_empty() {
         return Err(Mistake::at(
             node,
@@ -95,7 +114,11 @@ fn rule<'a>(node: Node<'a>, peers_key: &str, tier: Tier) -> Result<ClusterRule, 
     Ok(ClusterRule { action, peers, ports, origin: origin(node) })
 }
 
-fn peer(node: Node<'_>) -> Result<ClusterPeer, Mistake<'_>> {
+fn peer<'a>(node: Node<'a>, peers_key: &str) -> Result<ClusterPeer, Mistake<'a>> {
+    if peers_key == "from" {
+        exactly_one(node, &["namespaces", "pods"], "a peer of ingress needs either `namespaces` or `pods`")?;
+    }
+    exactly_one(node, &["namespaces", "pods", "nodes", "networks", "domainNames"], PEER)?;
     if let Some((namespaces, pods)) = pods(node)? {
         return Ok(ClusterPeer::Pods { namespaces, pods });
     }
@@ -111,11 +134,15 @@ fn peer(node: Node<'_>) -> Result<ClusterPeer, Mistake<'_>> {
     if let Some(names) = node.get("domainNames") {
         return Ok(ClusterPeer::Domains(names.items().filter_map(Node::as_str).map(Box::from).collect()));
     }
-    Err(Mistake::at(node, "a peer needs `namespaces`, `pods`, `nodes`, `networks` or `domainNames`"))
+    Err(Mistake::at(node, PEER))
 }
+
+const PEER: &str = "a peer needs one of `namespaces`, `pods`, `nodes`, `networks` and `domainNames`";
+const OLD_PORT: &str = "a port needs one of `portNumber`, `portRange` and `namedPort`";
 
 /// `portNumber`, `portRange` or `namedPort` (v1alpha1).
 fn old_port(node: Node<'_>) -> Result<PortRule, Mistake<'_>> {
+    exactly_one(node, &["portNumber", "portRange", "namedPort"], OLD_PORT)?;
     if let Some(name) = node.get("namedPort") {
         return Ok(PortRule { protocol: None, port: PortMatch::Name(policy::port_name(name)?.into()) });
     }
@@ -123,7 +150,7 @@ fn old_port(node: Node<'_>) -> Result<PortRule, Mistake<'_>> {
         (Some(inner), _) => (inner, true),
         (None, Some(inner)) => (inner, false),
         (None, None) => {
-            return Err(Mistake::at(node, "a port needs `portNumber`, `portRange` or `namedPort`"));
+            return Err(Mistake::at(node, OLD_PORT));
         }
     };
     let protocol = inner.get("protocol").map_or(Ok(Protocol::Tcp), policy::protocol)?;

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::{Network, Pod, Selector};
+use crate::{
+    Network, Pod, Selector,
+    selector::{is_label_key, is_label_value},
+};
 
 /// A selector for a workload's pods.
 #[derive(Clone, Debug)]
@@ -53,9 +56,11 @@ pub(super) fn identities(network: &Network, wanted: impl Iterator<Item = usize>)
 }
 
 fn identity(pod: &Pod, at: usize, network: &Network, others: &[usize]) -> Identity {
-    let telling = pod.labels.iter().filter(|(key, _)| TELLING.contains(key));
-    let lasting = pod.labels.iter().filter(|(key, _)| !PASSING.contains(key));
-    let candidates = [Selector::equal(telling), Selector::equal(lasting), Selector::equal(pod.labels.iter())];
+    // A policy with any other label would be refused.
+    let labels = || pod.labels.iter().filter(|(key, value)| is_label_key(key) && is_label_value(value));
+    let telling = labels().filter(|(key, _)| TELLING.contains(key));
+    let lasting = labels().filter(|(key, _)| !PASSING.contains(key));
+    let candidates = [Selector::equal(telling), Selector::equal(lasting), Selector::equal(labels())];
     let is_exact = |selector: &Selector| {
         !selector.is_everything()
             && !others.iter().any(|&other| other != at && selector.matches(&network.pods[other].labels))
