@@ -63,10 +63,24 @@ impl GoOn {
         if user.is_root() {
             return Ok(Self::Same);
         }
-        make(data, &user).map_err(|error| {
+        let failed = |error: io::Error| {
             Failure::from(error).while_doing(format!("cannot make the data directory {}", data.display()))
-        })?;
-        match obstacle(data, &user) {
+        };
+        let obstacle = match reaches(data, &user).map_err(failed)? {
+            true => {
+                make(data, Some(&user)).map_err(failed)?;
+                refusal(data, &user)
+            }
+            false => {
+                make(data, None).map_err(failed)?;
+                Some(format!(
+                    "{} cannot get at {}; name another directory with --data, or another user with --user",
+                    user.name,
+                    shell_word(&data.display().to_string())
+                ))
+            }
+        };
+        match obstacle {
             None => Ok(Self::As { user, wanted }),
             Some(why) if asked.is_some() => Err(Failure::world(why)),
             Some(why) => Ok(Self::Root { why }),
@@ -144,12 +158,14 @@ fn whom(asked: Option<&str>, data: &Path) -> Result<Option<(User, bool)>, Failur
     Ok(User::named("nobody").ok().flatten().map(|nobody| (nobody, false)))
 }
 
-/// Makes the folder and what leads to it; what had to be made is the user's.
-fn make(data: &Path, user: &User) -> io::Result<()> {
+/// Makes the folder and what leads to it; what had to be made is the user's, where one is named.
+fn make(data: &Path, user: Option<&User>) -> io::Result<()> {
     let missing: Vec<&Path> = data.ancestors().take_while(|path| is_missing(path)).collect();
     for path in missing.into_iter().rev() {
         fs::DirBuilder::new().mode(0o700).create(path)?;
-        std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid))?;
+        if let Some(user) = user {
+            std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid))?;
+        }
     }
     Ok(())
 }
@@ -158,25 +174,23 @@ fn is_missing(path: &Path) -> bool {
     !path.as_os_str().is_empty() && fs::metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
 }
 
-/// Why the user cannot have the data directory.
-fn obstacle(data: &Path, user: &User) -> Option<String> {
-    let shown = || shell_word(&data.display().to_string());
-    let data = match fs::canonicalize(data) {
-        Ok(data) => data,
-        Err(error) => return Some(format!("{} cannot be looked at: {error}", shown())),
-    };
-    let above = data.parent().unwrap_or(&data).join(".");
-    if !user.doing(|| fs::symlink_metadata(&above).is_ok()).unwrap_or(false) {
-        return Some(format!(
-            "{} cannot get at {}; name another directory with --data, or another user with --user",
-            user.name,
-            shown()
-        ));
-    }
-    if may_write(&data, user) || is_to_hand_over(&data) {
-        return None;
-    }
-    Some(format!("{} may not write in {}, which is not handed over", user.name, shown()))
+/// Whether the user gets to where the data directory is, or is to be.
+fn reaches(data: &Path, user: &User) -> io::Result<bool> {
+    let data = std::path::absolute(data)?;
+    let there = data.ancestors().skip(1).find(|path| !is_missing(path)).unwrap_or(&data);
+    let inside = fs::canonicalize(there)?.join(".");
+    // What the folder itself is, where it is there, may be behind a link.
+    let behind = fs::canonicalize(&data).ok().and_then(|data| Some(data.parent()?.join(".")));
+    let enters =
+        || [Some(&inside), behind.as_ref()].into_iter().flatten().all(|path| path.symlink_metadata().is_ok());
+    user.doing(enters)
+}
+
+/// Why the user cannot have the data directory, which is there.
+fn refusal(data: &Path, user: &User) -> Option<String> {
+    let can = may_write(data, user) || is_to_hand_over(data);
+    let shown = shell_word(&data.display().to_string());
+    (!can).then(|| format!("{} may not write in {shown}, which is not handed over", user.name))
 }
 
 fn may_write(data: &Path, user: &User) -> bool {

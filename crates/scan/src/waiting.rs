@@ -13,7 +13,7 @@ use crate::sweep::Hit;
 pub(crate) const QUEUE: usize = 1024;
 /// Hits that are held beside those. Sending pauses long before; but everybody who was asked by then may answer at once,
 /// and a hostile network does.
-const FOUND_MAX: usize = 1 << 18;
+const FOUND_MAX: usize = 1 << 17;
 /// Stretches of hits whose lowest position is known; older ones are put together when there are more.
 const STRETCHES_MAX: usize = 4096;
 

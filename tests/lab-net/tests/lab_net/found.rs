@@ -13,6 +13,7 @@ pub(crate) const CASES: &[Case] = &[
     ("found/closed-and-filtered-are-counted", closed_and_filtered),
     ("found/one-in-a-hundred-lost", one_in_a_hundred_lost),
     ("found/as-a-stream-to-the-prober", to_the_prober),
+    ("found/ipv6-to-the-prober", ipv6_to_the_prober),
 ];
 
 /// The ways to send that any kernel of the lab has.
@@ -80,14 +81,17 @@ fn sparse() {
 fn ipv6() {
     let lab = lab(Sky::Sparse);
     let _listeners = lab.listen(&[80]);
-    for sender in SENDERS {
+    for sender in [SENDERS, FAST_SENDERS].concat() {
+        prepare(&lab, sender);
         let done = sweep(&lab, &["fd00:a::/116", "--ports", "80", "--rate", "50000", "--sender", sender]);
-        let expected: BTreeSet<SocketAddr> = (0..4096u32)
-            .filter(|low| Sky::Sparse.alive(*low))
-            .map(|low| format!("[fd00:a::{low:x}]:80").parse().unwrap())
-            .collect();
-        assert_eq!(open(&done), expected, "{sender}");
+        assert_eq!(open(&done), block_v6(4096, 80, Sky::Sparse), "{sender}");
     }
+}
+
+/// The first addresses of the IPv6 prefix, at most 65,536, on a port.
+pub(crate) fn block_v6(count: u32, port: u16, sky: Sky) -> BTreeSet<SocketAddr> {
+    let alive = (0..count).filter(|low| sky.alive(*low));
+    alive.map(|low| format!("[fd00:a::{low:x}]:{port}").parse().unwrap()).collect()
 }
 
 fn closed_and_filtered() {
@@ -124,4 +128,18 @@ fn to_the_prober() {
     let done = run(&mut command);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(done.stdout.lines().count(), 16, "{}\n{}", done.stdout, done.stderr);
+}
+
+fn ipv6_to_the_prober() {
+    let lab = lab(Sky::Sparse);
+    let _listeners = lab.listen(&[80]);
+    let scanner = Scanner::new();
+    let mut command = scanner
+        .command(&lab, &["fd00:a::/118", "10.0.0.0/22", "--ports", "80", "--sender", "packet", "--json"]);
+    command.args(["--rate-per-network", "100000"]);
+    let done = run(&mut command);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let of = |start: &str| done.stdout.lines().filter(|line| line.contains(start)).count();
+    let both = (of("fd00:a::"), of("10.0."));
+    assert_eq!((both, done.stdout.lines().count()), ((16, 16), 32), "{}\n{}", done.stdout, done.stderr);
 }

@@ -14,12 +14,13 @@ use rustix::process::Signal;
 
 use crate::{
     Case,
-    found::{FAST_SENDERS, SENDERS, lab, prepare},
+    found::{FAST_SENDERS, SENDERS, block, lab, open, prepare},
 };
 
 pub(crate) const CASES: &[Case] = &[
     ("rights/none-connects-and-says-so", none_connects),
     ("rights/none-and-asked-for-is-refused", none_is_refused),
+    ("rights/without-net-admin", without_net_admin),
     ("rights/root-goes-on-as-nobody", goes_on_as_nobody),
     ("rights/sudo-goes-on-as-who-called-it", goes_on_as_caller),
     ("rights/user-is-named", user_is_named),
@@ -52,6 +53,25 @@ fn none_is_refused() {
     // Long lines are broken at the width of the terminal.
     let flat = done.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains("setcap") && flat.contains("cap_net_raw"), "{told}: {}", done.stderr);
+}
+
+fn without_net_admin() {
+    let lab = lab(Sky::Dense);
+    let _listeners = lab.listen(&[80]);
+    let scanner = Scanner::new();
+    let few = ["--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"];
+    let mut command = scanner.wrapped(&lab, "setpriv", &few);
+    command.args(["scan", "10.0.0.0/22", "--ports", "80", "--discover-only", "--rate", "5000"]);
+    let done = run(command.args(["--rate-per-network", "100000"]));
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(open(&done), block([10, 0, 0, 0], 1024, &[80], Sky::Dense));
+    assert!(done.stderr.contains("without CAP_NET_ADMIN no rule"), "{}", done.stderr);
+    // Live frames need more than that, and the one command that grants it is told.
+    let mut command = scanner.wrapped(&lab, "setpriv", &few);
+    let done = run(command.args(["scan", "10.0.0.0/28", "--ports", "80", "--sender", "live"]));
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
+    let flat = done.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("sudo setcap cap_net_raw,cap_net_admin,cap_bpf,cap_perfmon+ep"), "{flat}");
 }
 
 /// What `/proc` says of a thread.

@@ -12,6 +12,7 @@ use nightlatch_lab_net::{FAR_V4, Lab, NEAR_V4, Run, Running, Scanner, Seen, Sky,
 use crate::{
     Case,
     found::{block, lab, open, prepare},
+    wire::run_id,
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -47,9 +48,7 @@ fn check_stopped(done: &Run, changed: Instant, because: &str) {
 
 /// Goes on with the only run there is, and says what it found.
 fn resume(lab: &Lab, scanner: &Scanner) -> BTreeSet<SocketAddr> {
-    let runs = run(scanner.data_command(lab).args(["runs", "--json"]));
-    let value: serde_json::Value = serde_json::from_str(runs.stdout.lines().next().unwrap()).unwrap();
-    let id = ["run", "id"].iter().find_map(|key| value[*key].as_str().map(str::to_owned)).unwrap();
+    let id = run_id(lab, scanner);
     let rest = ["--resume", &id, "--rate-per-network", "10000000", "--rate", "20000"];
     let done = run(&mut scanner.command(lab, &rest));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
