@@ -52,7 +52,8 @@ impl Corpus {
         &self.sources[id.0 as usize]
     }
 
-    /// All Kubernetes objects: documents that are one, and members of lists (nested lists to a depth of 4).
+    /// All Kubernetes objects: documents that are one, and members of lists (nested lists to a depth of 4; bare lists
+    /// at the top).
     pub fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         self.documents.iter().flat_map(|document| objects_of(document, self.namespace.as_deref()))
     }
@@ -72,6 +73,10 @@ fn collect<'a>(
     depth: u32,
     found: &mut Vec<Object<'a>>,
 ) {
+    // A bare list of objects, as of a `kubectl get -o json` whose `items` somebody cut out.
+    if root.kind() == crate::Kind::Sequence && depth == 0 {
+        return root.items().for_each(|item| collect(item, None, namespace, depth + 1, found));
+    }
     let own = |key| root.get(key).and_then(crate::Node::as_str);
     let (Some(api_version), Some(kind)) =
         (own("apiVersion").or(list.map(|l| l.0)), own("kind").or(list.map(|l| l.1)))

@@ -15,6 +15,7 @@ mod corpus;
 mod diagnostic;
 mod edit;
 mod embedded;
+mod kustomize;
 mod node_file;
 mod object;
 mod read;

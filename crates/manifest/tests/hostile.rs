@@ -172,3 +172,17 @@ fn json_may_be_one_document_among_others_of_yaml() {
         }
     }
 }
+
+#[test]
+fn a_bare_list_of_objects_is_read() {
+    let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}"#;
+    for (name, text, expected) in [
+        ("a.json", format!("[{pod}, {pod}]"), 2),
+        ("a.yaml", format!("- {pod}\n- null\n- 3\n- {pod}\n"), 2),
+        // Not a list of lists, and not what has no kind.
+        ("a.json", format!("[[{pod}]]"), 0),
+        ("a.json", r#"[{"apiVersion": "v1", "metadata": {"name": "a"}}]"#.to_owned(), 0),
+    ] {
+        assert_eq!(read(name, text.clone()).objects().count(), expected, "{text}");
+    }
+}

@@ -113,6 +113,7 @@ impl CorpusArgs {
         }
         let limits = Limits { bytes_max: options.bytes_max as usize, ..Limits::default() };
         let mut corpus = Corpus::read_within(inputs, &limits);
+        corpus.set_patches_aside();
         corpus.diagnostics.splice(0..0, diagnostics);
         corpus.view = if complete { View::Full } else { View::Partial };
         corpus.namespace = if self.is_live() { None } else { self.namespace.clone() };

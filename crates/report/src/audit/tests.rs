@@ -156,3 +156,24 @@ fn references_lead_somewhere() {
     check("CVE-2020-8554", Some("https://www.cve.org/CVERecord?id=CVE-2020-8554"));
     check("CIS 5.2.2", None);
 }
+
+#[test]
+fn what_many_files_have_in_common_is_told_once() {
+    let mut report = filled("web");
+    let notice = |file: &str, message: &str| Notice {
+        kind: NoticeKind::Unreadable,
+        location: Some(place(file, 1)),
+        message: message.into(),
+    };
+    report.notices = (0..50).map(|n| notice(&format!("t/{n}.yaml"), "a template")).collect();
+    report.notices.insert(1, notice("x.yaml", "no YAML"));
+    let told = |notices_max| {
+        let options = TextOptions { notices_max, ..TextOptions::default() };
+        let text = written(|out| text(&report, &rule_text, options, Style::PLAIN, out));
+        text.lines().filter(|line| line.starts_with("not read ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let few = told(10);
+    assert_eq!(few.len(), 2, "{few:?}");
+    assert!(few[0].contains("t/0.yaml") && few[0].ends_with("and 49 more: a template"), "{few:?}");
+    assert_eq!(told(usize::MAX).len(), 51, "--all lists each");
+}

@@ -1,7 +1,7 @@
 //! An audit for a terminal: rule by rule or file by file, what is wrong, where, why and how to mend it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io::{self, Write},
 };
 
@@ -180,28 +180,47 @@ fn more(count: usize, listed_max: usize, page: &mut Page<'_>) -> io::Result<()> 
 }
 
 fn notices(notices: &[Notice], options: TextOptions, page: &mut Page<'_>) -> io::Result<()> {
-    let mut sorted: Vec<&Notice> = notices.iter().collect();
-    sorted.sort_by_key(|notice| notice.kind != NoticeKind::Unreadable);
-    for notice in sorted.iter().take(options.notices_max) {
+    let together = together(notices, options.notices_max == usize::MAX);
+    for (notice, others) in together.iter().take(options.notices_max) {
         let (label, paint) = match notice.kind {
             NoticeKind::Unreadable => ("not read ", Paint::Red),
             NoticeKind::Warning => ("warning ", Paint::Yellow),
             NoticeKind::ExpiredSuppression => ("expired ", Paint::Yellow),
             NoticeKind::UnusedSuppression => ("unused ", Paint::Dim),
         };
+        let more = if *others > 0 { format!(" and {others} more") } else { String::new() };
         let place =
-            notice.location.as_ref().map_or(String::new(), |at| format!("{}: ", place_text(Some(at))));
+            notice.location.as_ref().map_or(String::new(), |at| format!("{}{more}: ", place_text(Some(at))));
         let message = format!("{place}{}", cut(&notice.message, MESSAGE_CHARS_MAX));
         page.paragraph(0, label, &message, paint, LINES_MAX)?;
     }
-    if sorted.len() > options.notices_max {
-        let left = plural((sorted.len() - options.notices_max) as u64, "notice");
+    if together.len() > options.notices_max {
+        let left = plural((together.len() - options.notices_max) as u64, "notice");
         page.paragraph(0, "", &format!("and {left} more; --all lists them"), Paint::Dim, 1)?;
     }
-    if !sorted.is_empty() {
+    if !together.is_empty() {
         page.blank()?;
     }
     Ok(())
+}
+
+/// Notices, what hides most first; those that say the same of several places are told once, with the number of further
+/// places, unless each is wanted.
+fn together(notices: &[Notice], each: bool) -> Vec<(&Notice, usize)> {
+    let mut told: Vec<(&Notice, usize)> = Vec::new();
+    let mut known: HashMap<(NoticeKind, &str), usize> = HashMap::new();
+    for notice in notices {
+        let key = (notice.kind, notice.message.raw());
+        match known.get(&key).filter(|_| !each && notice.location.is_some()) {
+            Some(&at) => told[at].1 += 1,
+            None => {
+                known.insert(key, told.len());
+                told.push((notice, 0));
+            }
+        }
+    }
+    told.sort_by_key(|(notice, _)| notice.kind != NoticeKind::Unreadable);
+    told
 }
 
 /// Writes what each rule of the profile came to: a line a rule, those that fail first.

@@ -53,6 +53,7 @@ pub(super) fn fix(
             })
             .collect();
         corpus = Corpus::read(inputs);
+        corpus.set_patches_aside();
         corpus.view = view;
         corpus.namespace.clone_from(&namespace);
         corpus.pod_templates.clone_from(&templates);
