@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufWriter, Write},
+    num::NonZero,
     path::Path,
     time::Duration,
 };
@@ -71,6 +72,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 const COOLDOWN_SECONDS: f64 = 3.0;
 /// Packets a second, unless said otherwise.
 const RATE_PPS: u64 = 10_000;
+/// From this rate on there are threads that only send: half of what one takes through the kernel.
+const THREADS_FROM_PPS: u64 = 200_000;
+/// Most of them.
+const THREADS_MAX: usize = 4;
 /// What `--rate max` is kept as.
 pub(crate) const RATE_MAX: u32 = u32::MAX;
 
@@ -189,7 +194,12 @@ impl Finder {
             How::Connect => return Ok(Discovery::Connect),
             How::Raw(kind) => kind,
         };
-        let wire = match wire(kind, targets, user, tell) {
+        let rate = match pace.rate_pps {
+            Some(RATE_MAX) => SweepRate::Search,
+            Some(rate) => SweepRate::Fixed(rate.into()),
+            None => SweepRate::Fixed(RATE_PPS),
+        };
+        let wire = match wire(kind, threads(rate), targets, user, tell) {
             Ok(wire) => wire,
             Err(why) if must => return Err(Failure::world(why.text)),
             Err(why) => {
@@ -201,11 +211,7 @@ impl Finder {
         };
         Ok(Discovery::Sweep(Box::new(SweepPlan {
             wire,
-            rate: match pace.rate_pps {
-                Some(RATE_MAX) => SweepRate::Search,
-                Some(rate) => SweepRate::Fixed(rate.into()),
-                None => SweepRate::Fixed(RATE_PPS),
-            },
+            rate,
             per_network_pps: pace.prefix_pps,
             probes: self.probes,
             cooldown: Duration::from_secs_f64(self.cooldown.unwrap_or(COOLDOWN_SECONDS)),
@@ -213,6 +219,14 @@ impl Finder {
             max_duration: self.max_duration.map(Duration::from_secs_f64),
             only: self.discover_only.then(|| HitSink(Box::new(print_hits))),
         })))
+    }
+}
+
+/// Threads that send at `rate`: none where the one that says what is sent does it beside.
+fn threads(rate: SweepRate) -> usize {
+    match rate {
+        SweepRate::Fixed(rate) if rate < THREADS_FROM_PPS => 0,
+        _ => std::thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
     }
 }
 
@@ -237,9 +251,11 @@ impl Not {
 
 /// Opens sockets for raw packets to `targets`.
 ///
+/// - `threads`: that send beside the one that says what is sent.
 /// - `tell`: hears in sentences what was chosen, and what is about to be set before it is.
 fn wire(
     kind: SenderKind,
+    threads: usize,
     targets: &TargetSet,
     user: Option<&raw::User>,
     tell: &dyn Fn(&dyn std::fmt::Display),
@@ -270,7 +286,10 @@ fn wire(
     let device = route.path().device.as_ref().map(|device| device.index);
     let ring =
         Ring::open(device, ports, has(Family::V4), has(Family::V6), Ring::BYTES).map_err(Not::because)?;
-    let (sender, why) = raw::Sender::open_for(kind, &route, user).map_err(Not::because)?;
+    let (mut sender, why) = raw::Sender::open_for(kind, &route, user).map_err(Not::because)?;
+    if threads > 0 {
+        sender = sender.with_threads(threads).map_err(Not::because)?;
+    }
     tell(&format_args!("discovery: SYN packets, sender {why}"));
     let sources = route.path().sources();
     let watch = raw::WayWatch::open(addresses, &route, sender.kind());

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use nightlatch_app::{Look, Names, Reins, SharedWriter, secret};
 use nightlatch_asset::{Exposure, Observation, Record, RunId, Severity};
 use nightlatch_enrich::{Enricher, Loaded};
-use nightlatch_fingerprint::Catalogue;
 use nightlatch_netio::{Dialer, Pace};
 use nightlatch_scan::{
     Cancel, Discovery, Doors, Journal, Outcome, Plan, Progress, Scan, SinkError, Snapshot, Start, State,
@@ -22,6 +21,7 @@ use nightlatch_untrusted::terminal;
 use tokio::runtime::Runtime;
 
 use crate::{
+    catalogue,
     config::Config,
     exit::Exit,
     failure::Failure,
@@ -44,7 +44,6 @@ pub(crate) enum Output {
 /// One scan.
 pub(crate) struct Survey<'s> {
     pub(crate) session: &'s Session,
-    pub(crate) catalogue: Catalogue,
     pub(crate) limit: Limit,
     pub(crate) pace: Pace,
     pub(crate) output: Output,
@@ -121,7 +120,7 @@ impl Survey<'_> {
         let taken = Arc::new(Mutex::new(Taken { doors, ..Taken::default() }));
         let store: SharedWriter = Arc::new(Mutex::new(store));
         let survey = nightlatch_app::Survey {
-            catalogue: self.catalogue.clone(),
+            catalogue: catalogue::embedded()?,
             enricher: enricher.clone(),
             names: Arc::new(Names::new(resolver)),
             hash_key,

@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Positions that are remembered at most: 2^26, which takes 16 MiB. A /8 on one port and a /16 on 1,000 ports fit whole.
-const POSITIONS_MAX: u64 = 1 << 26;
+/// Positions that are remembered at most: 2^25, which takes 8 MiB. A /8 on one port fits whole, and of more the last half minute at a
+/// million probes a second.
+const POSITIONS_MAX: u64 = 1 << 25;
 const NOTHING: u64 = 0;
 const TARGET: u64 = 1;
 const SOMEBODY: u64 = 2;
@@ -13,7 +14,7 @@ const PER_WORD: u64 = 32;
 /// reached, or that it was silent and was probed again.
 ///
 /// What does not fit is a ring: the oldest is forgotten when the sender goes on, and replies to it are too late. At a
-/// million probes a second that is after a minute.
+/// million probes a second that is after half a minute.
 #[derive(Debug)]
 pub struct Board {
     words: Box<[AtomicU64]>,
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let board = Board::new(0, u64::MAX >> 8);
-        assert_eq!(board.words.len() * 8, 16 << 20);
+        assert_eq!(board.words.len() * 8, 8 << 20);
         assert_eq!(Board::new(0, 1).words.len(), 1);
     }
 }

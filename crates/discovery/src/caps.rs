@@ -3,6 +3,8 @@ use std::{collections::HashMap, net::IpAddr};
 use crate::{Nanos, SECOND};
 use nightlatch_scope::AuthorizedTarget;
 
+/// From so many a second on a cap is none: a batch leaves within the time between two packets.
+const NONE_FROM_PPS: u32 = 1_000_000;
 /// Slots of the table; two networks that share one hold each other up, which is only politer.
 const SLOTS: usize = 1 << 18;
 
@@ -26,9 +28,10 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// - `per_network_pps`: most probes a second to one /24 or /64; `None` for no bound.
+    /// - `per_network_pps`: most probes a second to one /24 or /64; `None`, or a million and more, for no bound.
     pub fn new(per_network_pps: Option<u32>) -> Self {
-        let interval = per_network_pps.map(|rate| SECOND / u64::from(rate.max(1)));
+        let bound = per_network_pps.filter(|rate| *rate < NONE_FROM_PPS);
+        let interval = bound.map(|rate| SECOND / u64::from(rate.max(1)));
         let slots = if interval.is_some() { SLOTS } else { 0 };
         Self { interval, free_at: vec![0; slots].into_boxed_slice(), blocks: HashMap::new() }
     }
@@ -37,6 +40,7 @@ impl Caps {
     ///
     /// # Errors
     /// When to ask again.
+    #[inline]
     pub fn take(&mut self, target: AuthorizedTarget, now: Nanos) -> Result<(), Nanos> {
         let block = target.block().zip(target.rate_pps());
         let block_free = block.and_then(|(block, _)| self.blocks.get(&block)).copied().unwrap_or(0);

@@ -1,6 +1,6 @@
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use nightlatch_scope::{Shuffled, TargetSet};
@@ -9,7 +9,7 @@ use nightlatch_wire::{Reply, TcpAnswer, Unreachable};
 use crate::{
     Board, Counts, Key,
     board::{By, Noted},
-    sweep::add,
+    sweep::{add_alone, subtract_alone},
 };
 
 /// What a reply means.
@@ -47,8 +47,8 @@ pub enum Heard {
 }
 
 /// The half that judges what comes in. It changes nothing but the board and the counts, so that it can listen while the
-/// other half sends.
-#[derive(Clone, Debug)]
+/// other half sends. One thread listens: nobody else writes its counts.
+#[derive(Debug)]
 pub struct Listener {
     pub(crate) targets: Arc<TargetSet>,
     pub(crate) order: Shuffled,
@@ -81,18 +81,18 @@ impl Listener {
             Noted::Again => self.duplicate(),
             Noted::First { changed, again } => {
                 if changed {
-                    self.counts.unreachable.fetch_sub(1, Ordering::Relaxed);
+                    subtract_alone(&self.counts.unreachable);
                 }
                 if again {
-                    add(&self.counts.second_answers);
+                    add_alone(&self.counts.second_answers);
                 }
                 match answer {
                     TcpAnswer::SynAck => {
-                        add(&self.counts.open);
+                        add_alone(&self.counts.open);
                         Heard::Open { position, target }
                     }
                     TcpAnswer::Reset => {
-                        add(&self.counts.closed);
+                        add_alone(&self.counts.closed);
                         Heard::Closed { position, target }
                     }
                 }
@@ -109,9 +109,9 @@ impl Listener {
             Noted::Outside => self.outside(),
             Noted::Again => self.duplicate(),
             Noted::First { .. } => {
-                add(&self.counts.unreachable);
+                add_alone(&self.counts.unreachable);
                 if reason == Unreachable::Prohibited {
-                    add(&self.counts.prohibited);
+                    add_alone(&self.counts.prohibited);
                 }
                 Heard::Unreachable { position, target, reason }
             }
@@ -125,7 +125,7 @@ impl Listener {
             && cookie.source_port == own.port()
             && self.sources.contains(&own.ip());
         if !is_ours {
-            add(&self.counts.forged);
+            add_alone(&self.counts.forged);
             return Err(Heard::Forged);
         }
         let position = self.targets.index_of(target).and_then(|index| self.order.position_of(index));
@@ -133,12 +133,12 @@ impl Listener {
     }
 
     fn duplicate(&self) -> Heard {
-        add(&self.counts.duplicates);
+        add_alone(&self.counts.duplicates);
         Heard::Duplicate
     }
 
     fn outside(&self) -> Heard {
-        add(&self.counts.outside);
+        add_alone(&self.counts.outside);
         Heard::Outside
     }
 }

@@ -7,12 +7,12 @@ use std::{
 
 use nightlatch_scope::{AuthorizedTarget, Scope, Shuffled, TargetSet};
 
-use crate::{Board, Caps, Cookie, Counts, Key, Nanos, Settings, sweep::add};
+use crate::{Board, Caps, Cookie, Counts, Key, Nanos, Settings, sweep::add_alone};
 
 /// How exactly it is remembered when a position was sent to.
 const MARK_EVERY: Nanos = 5_000_000;
 /// Targets that may be out of step because their network had no slot; when as many are, the sweep waits.
-const WAITING_MAX: usize = 1 << 17;
+const WAITING_MAX: usize = 1 << 14;
 /// Positions looked at in one call at most, so that long stretches of answered ones do not hold the caller.
 const LOOKS_MAX: u32 = 4096;
 
@@ -66,14 +66,46 @@ pub struct Sender {
     positions: u64,
 }
 
+/// Targets that a walk looks up at once.
+const AHEAD: usize = 32;
+
 /// One walk over the order.
 #[derive(Debug)]
 struct Walk {
+    /// Numbers of the targets at the positions from `ahead_from` on.
+    ahead: [u64; AHEAD],
+    ahead_from: u64,
+    ahead_count: usize,
     next: u64,
     /// Above what the walk before has done long enough ago.
     allowed: u64,
     /// How far the walk before was, and when; oldest first.
     marks: VecDeque<(Nanos, u64)>,
+}
+
+impl Walk {
+    fn new(start: u64, allowed: u64) -> Self {
+        Self {
+            ahead: [0; AHEAD],
+            ahead_from: 0,
+            ahead_count: 0,
+            next: start,
+            allowed,
+            marks: VecDeque::new(),
+        }
+    }
+
+    /// The number of the target at `position`, which is asked for in ascending order.
+    #[inline]
+    fn target(&mut self, order: &Shuffled, position: u64) -> Option<u64> {
+        let mut at = position.wrapping_sub(self.ahead_from);
+        if at >= self.ahead_count as u64 {
+            self.ahead_from = position;
+            self.ahead_count = order.fill(position, &mut self.ahead);
+            at = 0;
+        }
+        self.ahead.get(..self.ahead_count)?.get(at as usize).copied()
+    }
 }
 
 impl Sender {
@@ -88,7 +120,7 @@ impl Sender {
         counts: Arc<Counts>,
         settings: &Settings,
     ) -> Self {
-        let walk = |allowed| Walk { next: positions.start, allowed, marks: VecDeque::new() };
+        let walk = |allowed| Walk::new(positions.start, allowed);
         let mut walks = vec![walk(positions.end)];
         walks.extend((1..settings.probes.clamp(1, 8)).map(|_| walk(positions.start)));
         Self {
@@ -150,10 +182,11 @@ impl Sender {
                 continue;
             }
             if walk > 0 && self.board.is_answered(position) {
-                add(&self.counts.saved);
+                add_alone(&self.counts.saved);
                 continue;
             }
-            if let Some(probe) = self.probe(position, walk, now) {
+            let number = self.walks[walk].target(&self.order, position);
+            if let Some(probe) = number.and_then(|number| self.probe(position, number, walk, now)) {
                 return Next::Probe(probe);
             }
         }
@@ -211,11 +244,13 @@ impl Sender {
         }
     }
 
-    fn probe(&mut self, position: u64, walk: usize, now: Nanos) -> Option<Probe> {
-        let socket = self.order.at(position).and_then(|index| self.targets.get(index))?;
+    /// - `number`: of the target at `position`.
+    #[inline]
+    fn probe(&mut self, position: u64, number: u64, walk: usize, now: Nanos) -> Option<Probe> {
+        let socket = self.targets.get(number)?;
         let Ok(target) = self.scope.authorize(socket) else {
             if walk == 0 {
-                add(&self.counts.refused);
+                add_alone(&self.counts.refused);
             }
             return None;
         };
@@ -224,9 +259,9 @@ impl Sender {
             self.waiting.push(Reverse((free, position, walk)));
             return None;
         }
-        add(&self.counts.sent);
+        add_alone(&self.counts.sent);
         if walk == 0 {
-            add(&self.counts.probed);
+            add_alone(&self.counts.probed);
         } else {
             self.board.probe_again(position);
         }
@@ -242,7 +277,7 @@ impl Sender {
             let is_done = walk >= self.walks.len();
             if is_done || (walk > 0 && self.board.is_answered(position)) {
                 if !is_done {
-                    add(&self.counts.saved);
+                    add_alone(&self.counts.saved);
                 }
                 // A walk that is behind must not take it for one of its own.
                 if self.walks.last().is_some_and(|last| last.next > position) {
@@ -252,7 +287,8 @@ impl Sender {
                 }
                 continue;
             }
-            if let Some(probe) = self.probe(position, walk, now) {
+            let number = self.order.at(position);
+            if let Some(probe) = number.and_then(|number| self.probe(position, number, walk, now)) {
                 self.waiting.push(Reverse((now + self.gap, position, walk + 1)));
                 return Some(probe);
             }

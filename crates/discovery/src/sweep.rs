@@ -94,12 +94,20 @@ impl Sweep {
     }
 }
 
+/// Takes no room, and lets what follows begin on a cache line of its own: both halves count a million times a second.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart;
+
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What happened so far. Both halves write, anybody may read.
+    ($($(#[$sent_doc:meta])* $sent:ident,)*; $($(#[$heard_doc:meta])* $heard:ident,)*) => {
+        /// What happened so far. Each count is written by one half, and anybody may read.
         #[derive(Debug, Default)]
+        #[repr(C)]
         pub struct Counts {
-            $($(#[$doc])* pub $name: AtomicU64,)*
+            $($(#[$sent_doc])* pub $sent: AtomicU64,)*
+            apart: Apart,
+            $($(#[$heard_doc])* pub $heard: AtomicU64,)*
         }
     };
 }
@@ -112,7 +120,7 @@ counts! {
     /// Further probes that were saved, because the target had answered.
     saved,
     /// Targets that the scope does not allow.
-    refused,
+    refused,;
     /// Targets that accept connections.
     open,
     /// Targets that refuse them.
@@ -136,11 +144,11 @@ counts! {
 }
 
 impl Counts {
-    /// Counts a packet that says nothing.
+    /// Counts a packet that says nothing. For who listens only.
     pub fn ignore(&self, why: Ignored) {
-        add(&self.ignored);
+        add_alone(&self.ignored);
         if matches!(why, Ignored::Truncated | Ignored::Checksum) {
-            add(&self.damaged);
+            add_alone(&self.damaged);
         }
     }
 
@@ -150,8 +158,16 @@ impl Counts {
     }
 }
 
-pub(crate) fn add(count: &AtomicU64) {
-    count.fetch_add(1, Ordering::Relaxed);
+/// Adds to a count that only the caller's half writes: a tenth of the cost of adding for many, at a million a second.
+#[inline]
+pub(crate) fn add_alone(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// Takes from one.
+#[inline]
+pub(crate) fn subtract_alone(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
 }
 
 #[cfg(test)]

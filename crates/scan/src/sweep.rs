@@ -267,7 +267,7 @@ impl Running {
         start: u64,
         cancel: Cancel,
     ) -> io::Result<Self> {
-        let SweepPlan { wire, rate, per_network_pps, probes, cooldown, shard, max_duration, .. } = plan;
+        let SweepPlan { mut wire, rate, per_network_pps, probes, cooldown, shard, max_duration, .. } = plan;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
         let positions = shard.positions(targets.len());
@@ -298,6 +298,7 @@ impl Running {
             notes: Mutex::default(),
             unsent: Mutex::default(),
         });
+        wire.sender.start(BATCH)?;
         let (give, hits) = mpsc::channel(QUEUE);
         let clock = Instant::now();
         let governor = match rate {
@@ -522,10 +523,13 @@ impl Listening {
 
     fn listen(&mut self, wait: Duration) -> io::Result<()> {
         let (listener, counts, waiting) = (&self.listener, &self.tracks.counts, &mut self.waiting);
+        // What comes in one go came within milliseconds.
+        let mut heard_at = None;
         self.ring.receive(wait, |packet, checksum| match Reply::read(packet, checksum) {
             Ok(reply) => {
                 if let Heard::Open { position, target } = listener.hear(&reply) {
-                    waiting.add(Hit { position, target, time: Timestamp::now() });
+                    let time = *heard_at.get_or_insert_with(Timestamp::now);
+                    waiting.add(Hit { position, target, time });
                 }
             }
             Err(why) => counts.ignore(why),

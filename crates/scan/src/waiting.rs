@@ -119,11 +119,10 @@ impl Waiting {
 
     /// Hands on what there is room for, and says how things stand.
     pub(crate) fn pass_on(&mut self, backlog: &Backlog) {
-        while let Some(hit) = self.found.front() {
-            match self.give.try_send(*hit) {
-                Ok(()) => self.found.pop_front(),
-                Err(_) => break,
-            };
+        // Nobody else gives, so there is room for as many as there was.
+        let count = self.found.len().min(self.give.capacity());
+        if let Ok(permits) = self.give.try_reserve_many(count) {
+            permits.zip(self.found.drain(..count)).for_each(|(permit, hit)| permit.send(hit));
         }
         if self.lowest != u64::MAX {
             self.end_stretch();

@@ -16,7 +16,6 @@ use nightlatch_untrusted::terminal;
 
 use super::serve::{Log, Ready};
 use crate::{
-    catalogue,
     config::Config,
     exit::Exit,
     failure::Failure,
@@ -73,7 +72,6 @@ impl Demo {
         let plan = Plan::new(Arc::new(targets), Arc::new(Scope::loopback_only()), Plan::random_seed());
         let survey = Survey {
             session,
-            catalogue: catalogue::embedded()?,
             limit: Limit::default(),
             pace: Pace::default(),
             output: Output::Table,

@@ -134,7 +134,6 @@ impl Scan {
 
     pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let scope = Arc::new(self.how.scope.read(session)?);
-        let catalogue = catalogue::embedded()?;
         let data = session.data_dir()?;
         let runtime = super::runtime()?;
         let (plan, journal, unresolved) = match &self.resume {
@@ -145,7 +144,7 @@ impl Scan {
                 (self.limited(plan), Some(journal), 0)
             }
             None => {
-                let (plan, unresolved) = self.plan(scope, &catalogue, &runtime, session)?;
+                let (plan, unresolved) = self.plan(scope, &runtime, session)?;
                 (self.limited(plan), None, unresolved)
             }
         };
@@ -168,7 +167,6 @@ impl Scan {
         let runtime = super::runtime()?;
         let survey = Survey {
             session,
-            catalogue,
             limit: Limit {
                 connect: Duration::from_secs_f64(self.how.connect_timeout),
                 answer: Duration::from_secs_f64(self.how.timeout),
@@ -287,12 +285,11 @@ impl Scan {
     fn plan(
         &self,
         scope: Arc<Scope>,
-        catalogue: &nightlatch_fingerprint::Catalogue,
         runtime: &tokio::runtime::Runtime,
         session: &Session,
     ) -> Result<(Plan, usize), Failure> {
         let mut builder = match self.listed.is_empty() {
-            true => TargetSetBuilder::new(catalogue::ports(self.ports.as_deref(), catalogue)?),
+            true => TargetSetBuilder::new(catalogue::ports(self.ports.as_deref())?),
             false => TargetSetBuilder::default(),
         };
         let targets = self.targets()?;

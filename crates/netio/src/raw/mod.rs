@@ -16,6 +16,7 @@
 mod batch;
 mod block;
 mod bpf;
+mod crew;
 mod drop_rule;
 mod error;
 #[cfg(any(test, feature = "lab"))]

@@ -7,8 +7,8 @@ use std::{
 use nightlatch_wire::Link;
 
 use super::{
-    Batch, Path, RawError, Route, User, live::LiveSender, packet::PacketSender, through_ip::IpSender,
-    xdp::XdpSender,
+    Batch, Path, RawError, Route, User, crew::Crew, live::LiveSender, packet::PacketSender,
+    through_ip::IpSender, xdp::XdpSender,
 };
 
 /// Which way packets are handed to the kernel.
@@ -71,23 +71,70 @@ impl Unsent {
         self.refused += 1;
         self.first.get_or_insert((target.ip(), why));
     }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.refused += other.refused;
+        self.first = self.first.take().or(other.first);
+        self.full += other.full;
+        self.lost += other.lost;
+    }
 }
 
 /// Sends batches.
 #[derive(Debug)]
 pub struct Sender {
-    backend: Backend,
+    work: Work,
     path: Path,
     kind: SenderKind,
     unsent: Unsent,
 }
 
+/// Who sends.
 #[derive(Debug)]
-enum Backend {
+enum Work {
+    /// The caller.
+    Own(Backend),
+    /// Threads that are not started yet.
+    Waiting(Vec<Backend>),
+    /// Threads.
+    Crew(Crew),
+}
+
+#[derive(Debug)]
+pub(super) enum Backend {
     Ip(IpSender),
     Packet(PacketSender),
     Xdp(XdpSender),
     Live(LiveSender),
+}
+
+impl Backend {
+    pub(super) fn send(&mut self, batch: &mut Batch, unsent: &mut Unsent) -> io::Result<usize> {
+        match self {
+            Self::Ip(sender) => sender.send(batch, unsent),
+            Self::Packet(sender) => sender.send(batch, unsent),
+            Self::Xdp(sender) => sender.send(batch, unsent),
+            Self::Live(sender) => sender.send(batch, unsent),
+        }
+    }
+
+    pub(super) fn flush(&mut self, unsent: &mut Unsent) -> io::Result<()> {
+        match self {
+            Self::Ip(_) | Self::Packet(_) => Ok(()),
+            Self::Xdp(sender) => sender.flush(unsent),
+            Self::Live(sender) => sender.flush(unsent),
+        }
+    }
+
+    /// Another one like this, for another thread; `None` where one is all there can be.
+    fn another(&self, path: &Path) -> Result<Option<Self>, RawError> {
+        Ok(match (self, &path.device) {
+            (Self::Ip(_), _) => Some(Self::Ip(IpSender::open(path)?)),
+            (Self::Packet(_), Some(device)) => Some(Self::Packet(PacketSender::open(device)?)),
+            // One queue of the device has one socket.
+            (Self::Packet(_) | Self::Xdp(_) | Self::Live(_), _) => None,
+        })
+    }
 }
 
 impl Sender {
@@ -138,9 +185,7 @@ impl Sender {
             Some(next) => format!("all targets leave by {} through {next}", device.name),
             None => format!("all targets leave by {}", device.name),
         };
-        let sender =
-            Self { backend, path: path.clone(), kind: SenderKind::Packet, unsent: Unsent::default() };
-        Ok((sender, format!("packet: {why}")))
+        Ok((Self::new(backend, path.clone(), SenderKind::Packet), format!("packet: {why}")))
     }
 
     fn fast(kind: SenderKind, path: &Path, user: Option<&User>) -> Result<(Self, String), RawError> {
@@ -162,13 +207,53 @@ impl Sender {
             _ => (Backend::Xdp(XdpSender::open(device)?), "frames go to the driver by AF_XDP".to_owned()),
         };
         let why = format!("{kind}: it was asked for; {how}");
-        Ok((Self { backend, path: path.clone(), kind, unsent: Unsent::default() }, why))
+        Ok((Self::new(backend, path.clone(), kind), why))
     }
 
     fn ip(path: &Path, why: &str) -> Result<(Self, String), RawError> {
         let path = path.bare();
         let backend = Backend::Ip(IpSender::open(&path)?);
-        Ok((Self { backend, path, kind: SenderKind::Ip, unsent: Unsent::default() }, format!("ip: {why}")))
+        Ok((Self::new(backend, path, SenderKind::Ip), format!("ip: {why}")))
+    }
+
+    fn new(backend: Backend, path: Path, kind: SenderKind) -> Self {
+        Self { work: Work::Own(backend), path, kind, unsent: Unsent::default() }
+    }
+
+    /// Has `count` threads send, each by a socket of its own, where there can be more than one; they begin with
+    /// [`start`](Self::start). For rates that one processor does not reach. `live` has a thread of its own anyway.
+    ///
+    /// # Errors
+    /// A missing right, or the system's own.
+    pub fn with_threads(mut self, count: usize) -> Result<Self, RawError> {
+        self.work = match self.work {
+            Work::Own(backend) if !matches!(backend, Backend::Live(_)) => {
+                let mut all = vec![backend];
+                while all.len() < count
+                    && let Some(another) = all[0].another(&self.path)?
+                {
+                    all.push(another);
+                }
+                Work::Waiting(all)
+            }
+            work => work,
+        };
+        Ok(self)
+    }
+
+    /// Starts the threads of [`with_threads`](Self::with_threads). They may do what the caller may, so the caller has
+    /// given up its rights before.
+    ///
+    /// - `capacity`: of the batches that will be sent.
+    ///
+    /// # Errors
+    /// When a thread cannot be had.
+    pub fn start(&mut self, capacity: usize) -> io::Result<()> {
+        if let Work::Waiting(backends) = &mut self.work {
+            let backends = std::mem::take(backends);
+            self.work = Work::Crew(Crew::start(backends, &self.path, capacity)?);
+        }
+        Ok(())
     }
 
     /// Which one it is; never `Auto`.
@@ -208,24 +293,25 @@ impl Sender {
                 "a batch of frames for another kind of sender",
             ));
         }
-        match &mut self.backend {
-            Backend::Ip(sender) => sender.send(batch, &mut self.unsent),
-            Backend::Packet(sender) => sender.send(batch, &mut self.unsent),
-            Backend::Xdp(sender) => sender.send(batch, &mut self.unsent),
-            Backend::Live(sender) => sender.send(batch, &mut self.unsent),
+        match &mut self.work {
+            Work::Own(backend) => backend.send(batch, &mut self.unsent),
+            Work::Crew(crew) => crew.send(batch, &self.path, &mut self.unsent),
+            Work::Waiting(_) => {
+                Err(io::Error::other("the threads that send were not started; this is a bug"))
+            }
         }
     }
 
-    /// Waits until what [`send`](Self::send) took has left, or is counted as lost: `xdp` and `live` take frames a
-    /// fraction of a millisecond before they leave. At the end of a scan, and before anything that must come after.
+    /// Waits until what [`send`](Self::send) took has left, or is counted as lost: `xdp`, `live` and
+    /// threads take frames a millisecond before they leave. At the end of a scan, and before anything that must come after.
     ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn flush(&mut self) -> io::Result<()> {
-        match &mut self.backend {
-            Backend::Ip(_) | Backend::Packet(_) => Ok(()),
-            Backend::Xdp(sender) => sender.flush(&mut self.unsent),
-            Backend::Live(sender) => sender.flush(&mut self.unsent),
+        match &mut self.work {
+            Work::Own(backend) => backend.flush(&mut self.unsent),
+            Work::Crew(crew) => crew.flush(&mut self.unsent),
+            Work::Waiting(_) => Ok(()),
         }
     }
 }
