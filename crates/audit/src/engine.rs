@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::OnceCell,
     cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
 };
@@ -18,7 +19,9 @@ use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, NodeId};
 use nightlatch_untrusted::Text;
 
 use crate::{
-    At, Context, Found, Part, Rule, Settings, Sink, declared, fix,
+    At, Context, Found, Part, Rule, Settings, Sink,
+    checks::network::View,
+    declared, fix,
     location::{self, location},
     rule::Runs,
     suppress::{self, CommentExempt, Exempt},
@@ -189,9 +192,11 @@ fn run<'a>(rules: &[&'static Rule], context: &Context<'a>) -> Vec<Sink<'a>> {
             }
         }
     }
+    let network = OnceCell::new();
     for (runs, sink) in runs.iter().zip(&mut sinks) {
         match runs {
             Some(Runs::Whole(check)) => check(context, sink),
+            Some(Runs::OfNetwork(check)) => check(network.get_or_init(|| View::new(context)), sink),
             Some(Runs::DeclaredWhole(declared)) => declared::check(declared, context, sink),
             _ => {}
         }

@@ -110,61 +110,73 @@ pub(crate) fn fingerprint(rule: &Rule, found: &Found<'_>) -> String {
         At::Value(node) => (node, ""),
         At::Missing(parent, path) => (parent, path),
     };
-    let path = keyed_path(node, subject.root);
-    let parts = [
+    let before = [
         rule.id,
         group,
         subject.kind,
         subject.namespace.unwrap_or(""),
         subject.name,
         subject.container.unwrap_or(""),
-        &path,
-        missing,
-        found.cause_or_empty(),
     ];
     // In one piece: hashing many short ones takes several times as long.
-    let mut hashed = Vec::with_capacity(256);
-    for part in parts {
-        hashed.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        hashed.extend_from_slice(part.as_bytes());
-    }
+    let mut hashed = Vec::with_capacity(384);
+    before.into_iter().for_each(|part| push_part(part, &mut hashed));
+    // The path comes behind its length, which is known when it stands there.
+    let start = hashed.len();
+    push_part("", &mut hashed);
+    push_keyed_path(node, subject.root, &mut hashed);
+    let length = (hashed.len() - start - LENGTH_BYTES) as u64;
+    hashed[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+    [missing, found.cause_or_empty()].into_iter().for_each(|part| push_part(part, &mut hashed));
     let digest = Sha256::digest(&hashed);
-    let first: [u8; 8] = std::array::from_fn(|index| digest[index]);
-    format!("{:016x}", u64::from_be_bytes(first))
+    let mut shown = String::with_capacity(16);
+    shown.extend(digest.iter().take(8).flat_map(|byte| [byte >> 4, byte & 15]).map(hexadecimal));
+    shown
 }
 
-fn keyed_path(node: Node<'_>, root: Node<'_>) -> String {
-    let mut nodes = Vec::with_capacity(8);
+const LENGTH_BYTES: usize = size_of::<u64>();
+
+fn push_part(part: &str, hashed: &mut Vec<u8>) {
+    hashed.extend_from_slice(&(part.len() as u64).to_le_bytes());
+    hashed.extend_from_slice(part.as_bytes());
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit })
+}
+
+/// Keys and names of elements from `root` to `node`, with slashes between.
+fn push_keyed_path(node: Node<'_>, root: Node<'_>, path: &mut Vec<u8>) {
+    let mut nodes = Vec::with_capacity(16);
     let mut at = node;
     while at != root {
         let Some(parent) = at.parent() else { break };
         nodes.push(at);
         at = parent;
     }
-    let mut path = String::with_capacity(64);
     for (index, node) in nodes.into_iter().rev().enumerate() {
         if index > 0 {
-            path.push('/');
+            path.push(b'/');
         }
         match node.key() {
-            Some(key) => path.push_str(key.text()),
-            None => push_element_name(node, &mut path),
+            Some(key) => path.extend_from_slice(key.text().as_bytes()),
+            None => push_element_name(node, path),
         }
     }
-    path
 }
 
-fn push_element_name(element: Node<'_>, path: &mut String) {
+fn push_element_name(element: Node<'_>, path: &mut Vec<u8>) {
+    let mut push = |parts: &[&str]| parts.iter().for_each(|part| path.extend_from_slice(part.as_bytes()));
     for key in ELEMENT_KEYS {
         if let Some(value) = element.get(key) {
-            path.extend(["[", key, "=", value.text(), "]"]);
+            push(&["[", key, "=", value.text(), "]"]);
             return;
         }
     }
     match element.kind() {
         Kind::Mapping | Kind::Sequence => {
-            path.push_str(&element.pointer_from(element.parent().unwrap_or(element)));
+            push(&[&element.pointer_from(element.parent().unwrap_or(element))]);
         }
-        _ => path.extend(["[=", element.text(), "]"]),
+        _ => push(&["[=", element.text(), "]"]),
     }
 }

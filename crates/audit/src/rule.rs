@@ -53,7 +53,9 @@ pub(crate) enum Runs {
     Whole(NativeCheck),
     /// One workload after the other.
     ByWorkload(PartCheck),
-    /// The same two of a rule file.
+    /// Over the network, by a view that they share.
+    OfNetwork(checks::network::NetworkCheck),
+    /// The first two, of a rule file.
     DeclaredWhole(&'static Declared),
     DeclaredByWorkload(&'static Declared),
 }
@@ -68,10 +70,9 @@ impl Check {
     /// How it is run; nothing for a native check that is not registered, of which a test says that there is none.
     pub(crate) fn runs(&'static self) -> Option<Runs> {
         match self {
-            Self::Native(name) => match checks::by_workload(name) {
-                Some(check) => Some(Runs::ByWorkload(check)),
-                None => checks::native(name).map(Runs::Whole),
-            },
+            Self::Native(name) => (checks::native(name).map(Runs::Whole))
+                .or_else(|| checks::by_workload(name).map(Runs::ByWorkload))
+                .or_else(|| checks::of_network(name).map(Runs::OfNetwork)),
             Self::Declared(declared) if matches!(declared.on, On::PodSpec | On::Container) => {
                 Some(Runs::DeclaredByWorkload(declared))
             }
@@ -224,7 +225,8 @@ mod tests {
         let whole = checks::FAMILIES.iter().flat_map(|family| family.iter().map(|(name, _)| *name));
         let by_workload =
             checks::FAMILIES_BY_WORKLOAD.iter().flat_map(|family| family.iter().map(|(name, _)| *name));
-        let registered: Vec<&str> = whole.chain(by_workload).collect();
+        let of_network = checks::OF_NETWORK.iter().flat_map(|family| family.iter().map(|(name, _)| *name));
+        let registered: Vec<&str> = whole.chain(by_workload).chain(of_network).collect();
         let unique: BTreeSet<&str> = registered.iter().copied().collect();
         assert_eq!(unique.len(), registered.len(), "a check is registered twice");
         assert_eq!(wanted, unique, "rules name the left, the lists have the right");

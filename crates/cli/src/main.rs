@@ -19,7 +19,7 @@ mod words;
 
 use std::{ffi::OsString, panic, process::ExitCode};
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser};
 
 use crate::{commands::Command, exit::Exit, say::say, session::Session};
 
@@ -58,7 +58,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Exit {
-    let matches = match Cli::command().color(colour_of_help()).try_get_matches_from(arguments()) {
+    let arguments: Vec<OsString> = arguments().collect();
+    let matches = match tree_for(&arguments).color(colour_of_help()).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
@@ -82,6 +83,19 @@ fn run() -> Exit {
             failure.exit
         }
     }
+}
+
+/// The command tree as far as these arguments need it: options of all other commands take longer to describe, and more
+/// memory, than a small audit.
+fn tree_for(arguments: &[OsString]) -> clap::Command {
+    let word = arguments.get(1).and_then(|word| word.to_str());
+    word.and_then(|word| Command::alone(root(), word)).unwrap_or_else(Cli::command)
+}
+
+/// [`Cli`] without its commands.
+fn root() -> clap::Command {
+    let named = clap::Command::new("nightlatch").version(env!("CARGO_PKG_VERSION")).max_term_width(100);
+    session::Global::augment_args(named).subcommand_required(true).arg_required_else_help(true)
 }
 
 /// Help and mistakes of the command line are printed before `--color` is read, so it is looked for here.
@@ -170,5 +184,33 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         command_tree().debug_assert();
+    }
+
+    #[test]
+    fn a_command_alone_says_what_it_says_among_all() {
+        let said = |tree: clap::Command, words: &[&str]| {
+            let words = ["nightlatch"].iter().chain(words);
+            let parsed = tree.color(ColorChoice::Always).try_get_matches_from(words);
+            parsed.map_or_else(
+                |error| error.render().ansi().to_string(),
+                |matches| format!("{:?}", Cli::from_arg_matches(&matches)),
+            )
+        };
+        let tree = command_tree();
+        for name in tree.get_subcommands().map(clap::Command::get_name) {
+            for more in [&["--help"][..], &["-h"], &["--no-such"], &["--data"], &["-q", "--color", "x"], &[]]
+            {
+                let words: Vec<&str> = [name].iter().chain(more).copied().collect();
+                let arguments: Vec<OsString> =
+                    ["nightlatch"].iter().chain(&words).map(OsString::from).collect();
+                let alone = tree_for(&arguments);
+                assert!(alone.get_subcommands().count() == 1, "{name}");
+                assert_eq!(said(alone, &words), said(command_tree(), &words), "{words:?}");
+            }
+        }
+        for words in [&["--help"][..], &["help"], &["no-such"], &[]] {
+            let arguments: Vec<OsString> = ["nightlatch"].iter().chain(words).map(OsString::from).collect();
+            assert_eq!(said(tree_for(&arguments), words), said(command_tree(), words));
+        }
     }
 }

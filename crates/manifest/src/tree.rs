@@ -66,6 +66,7 @@ pub(crate) struct Slot {
 }
 
 /// One of 16 bits for a key, by its length and its ends.
+#[inline]
 pub(crate) fn key_bit(key: &str) -> u16 {
     let bytes = key.as_bytes();
     let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
@@ -131,44 +132,62 @@ impl Document {
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
+
+    /// The bytes of [`Node::text`].
+    #[inline]
+    fn bytes(&self, slot: &Slot) -> &[u8] {
+        if matches!(slot.kind, Kind::Sequence | Kind::Mapping) {
+            return &[];
+        }
+        let from = if slot.decoded { self.decoded.as_bytes() } else { self.text.as_bytes() };
+        from.get(slot.data as usize..slot.data as usize + slot.len as usize).unwrap_or(&[])
+    }
 }
 
 impl<'a> Node<'a> {
+    #[inline]
     fn slot(self) -> &'a Slot {
         &self.document.slots[self.id as usize]
     }
 
+    #[inline]
     fn other(self, id: u32) -> Self {
         Node { document: self.document, id }
     }
 
     /// The document it stands in.
+    #[inline]
     pub fn document(self) -> &'a Document {
         self.document
     }
 
     /// Its identifier in the document.
+    #[inline]
     pub fn id(self) -> NodeId {
         NodeId(self.id)
     }
 
     /// What it is.
+    #[inline]
     pub fn kind(self) -> Kind {
         self.slot().kind
     }
 
     /// Its bytes in the source: a quoted scalar with its quotes, a block from its first key to its last value.
+    #[inline]
     pub fn span(self) -> Span {
         self.slot().span
     }
 
     /// True for `null` and for a key without a value.
+    #[inline]
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
 
     /// The text of any scalar as written, quotes and escapes undone: `"8080"` and `8080` both give `8080`. Empty for
     /// sequences and mappings.
+    #[inline]
     pub fn text(self) -> &'a str {
         let slot = self.slot();
         match slot.kind {
@@ -181,6 +200,7 @@ impl<'a> Node<'a> {
     }
 
     /// The text of a string; nothing for any other kind.
+    #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         (self.kind() == Kind::String).then(|| self.text())
     }
@@ -220,6 +240,7 @@ impl<'a> Node<'a> {
     }
 
     /// The value of a key, unless it is absent or `null`.
+    #[inline]
     pub fn get(self, key: &str) -> Option<Self> {
         self.get_raw(key).filter(|value| !value.is_null())
     }
@@ -231,11 +252,12 @@ impl<'a> Node<'a> {
             return None;
         }
         // Asked more often than anything else: most keys differ in length already, which costs no look at the text.
-        let slots = &self.document.slots;
+        let document = self.document;
         self.children()
             .chunks_exact(2)
             .find(|pair| {
-                slots[pair[0] as usize].len as usize == key.len() && self.other(pair[0]).text() == key
+                let own = &document.slots[pair[0] as usize];
+                own.len as usize == key.len() && document.bytes(own) == key.as_bytes()
             })
             .map(|pair| self.other(pair[1]))
     }
@@ -246,6 +268,7 @@ impl<'a> Node<'a> {
     }
 
     /// The elements of a sequence; none for any other kind.
+    #[inline]
     pub fn items(self) -> impl ExactSizeIterator<Item = Self> + DoubleEndedIterator + use<'a> {
         let children = if self.kind() == Kind::Sequence { self.children() } else { &[] };
         children.iter().map(move |&id| self.other(id))
@@ -253,12 +276,14 @@ impl<'a> Node<'a> {
 
     /// The keys and values of a mapping in the order written; none for any other kind. Of a repeated key only the last
     /// value is there.
+    #[inline]
     pub fn entries(self) -> impl ExactSizeIterator<Item = (Self, Self)> + use<'a> {
         let children = if self.kind() == Kind::Mapping { self.children() } else { &[] };
         children.chunks_exact(2).map(move |pair| (self.other(pair[0]), self.other(pair[1])))
     }
 
     /// How many elements or entries it has.
+    #[inline]
     pub fn len(self) -> usize {
         match self.kind() {
             Kind::Sequence => self.children().len(),
@@ -272,18 +297,21 @@ impl<'a> Node<'a> {
         self.len() == 0
     }
 
+    #[inline]
     fn children(self) -> &'a [u32] {
         let slot = self.slot();
         &self.document.children[slot.data as usize..(slot.data + slot.len) as usize]
     }
 
     /// The sequence or mapping it stands in. What an alias names stands where its anchor is.
+    #[inline]
     pub fn parent(self) -> Option<Self> {
         let parent = self.slot().parent;
         (parent != NONE).then(|| self.other(parent))
     }
 
     /// The key under which it stands, when its parent is a mapping and it is a value.
+    #[inline]
     pub fn key(self) -> Option<Self> {
         let place = self.slot().place;
         (place != NONE && self.parent().is_some_and(|parent| parent.kind() == Kind::Mapping))
@@ -292,14 +320,14 @@ impl<'a> Node<'a> {
 
     /// The JSON pointer from `root` (RFC 6901); from the document's root when `root` is not above it.
     pub fn pointer_from(self, root: Self) -> String {
-        let mut nodes = Vec::with_capacity(8);
+        let mut nodes = Vec::with_capacity(16);
         let mut node = self;
         while node.id != root.id {
             let Some(parent) = node.parent() else { break };
             nodes.push(node);
             node = parent;
         }
-        let mut pointer = String::with_capacity(64);
+        let mut pointer = String::with_capacity(80);
         for node in nodes.into_iter().rev() {
             pointer.push('/');
             match node.key().map(Self::text) {
@@ -317,6 +345,7 @@ impl<'a> Node<'a> {
 }
 
 impl PartialEq for Node<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.document, other.document) && self.id == other.id
     }

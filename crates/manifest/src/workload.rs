@@ -95,10 +95,12 @@ pub struct Container<'a> {
     pub name: &'a str,
     /// Its image; empty when it has none.
     pub image: &'a str,
+    /// Its own `securityContext`.
+    pub security: Option<Node<'a>>,
 }
 
-/// An object with a pod template.
-#[derive(Clone, Copy, Debug)]
+/// An object with a pod template. What every rule asks of it is looked up once.
+#[derive(Clone, Debug)]
 pub struct Workload<'a> {
     /// The object, with its real kind.
     pub object: Object<'a>,
@@ -108,6 +110,10 @@ pub struct Workload<'a> {
     pub template_metadata: Option<Node<'a>>,
     /// `true` when the kind was not known and the pod was recognised by its shape.
     pub by_shape: bool,
+    /// The pod's own `securityContext`.
+    pub security: Option<Node<'a>>,
+    containers: Box<[Container<'a>]>,
+    is_windows: bool,
 }
 
 impl<'a> Workload<'a> {
@@ -120,45 +126,47 @@ impl<'a> Workload<'a> {
                 return None;
             }
             let template_metadata = template.get("metadata");
-            return Some(Self { object: *object, pod_spec, template_metadata, by_shape: false });
+            return Some(Self::new(*object, pod_spec, template_metadata, false));
         }
         if PLAIN.contains(&object.kind) {
             return None;
         }
         let pod_spec = search(object.spec()?, 0)?;
         let template_metadata = pod_spec.parent().and_then(|template| template.get("metadata"));
-        Some(Self { object: *object, pod_spec, template_metadata, by_shape: true })
+        Some(Self::new(*object, pod_spec, template_metadata, true))
+    }
+
+    fn new(
+        object: Object<'a>,
+        pod_spec: Node<'a>,
+        template_metadata: Option<Node<'a>>,
+        by_shape: bool,
+    ) -> Self {
+        Self {
+            object,
+            pod_spec,
+            template_metadata,
+            by_shape,
+            security: pod_spec.get("securityContext"),
+            containers: containers(pod_spec).collect(),
+            is_windows: pod_spec.at("os.name").is_some_and(|name| name.text() == "windows"),
+        }
     }
 
     /// All containers of all lists: init, main, ephemeral. Elements that are no mappings are left out.
-    pub fn containers(&self) -> impl Iterator<Item = Container<'a>> + use<'a> {
-        let pod_spec = self.pod_spec;
-        [
-            ("initContainers", ContainerList::Init),
-            ("containers", ContainerList::Main),
-            ("ephemeralContainers", ContainerList::Ephemeral),
-        ]
-        .into_iter()
-        .filter_map(move |(key, list)| Some((pod_spec.get(key)?, list)))
-        .flat_map(|(nodes, list)| nodes.items().map(move |node| (node, list)))
-        .filter(|(node, _)| node.kind() == Kind::Mapping)
-        .map(|(node, list)| {
-            let text = |key| node.get(key).map_or("", Node::text);
-            let is_sidecar = list == ContainerList::Init && text("restartPolicy") == "Always";
-            let list = if is_sidecar { ContainerList::Sidecar } else { list };
-            Container { node, list, name: text("name"), image: text("image") }
-        })
+    pub fn containers(&self) -> impl Iterator<Item = Container<'a>> + use<'_, 'a> {
+        self.containers.iter().copied()
     }
 
     /// True when the pod says that it runs Windows (`spec.os.name`).
     pub fn is_windows(&self) -> bool {
-        self.pod_spec.at("os.name").is_some_and(|name| name.text() == "windows")
+        self.is_windows
     }
 
     /// A field of the security context as it is effective for a container: the container's own, else the pod's.
     pub fn effective(&self, container: &Container<'a>, field: &str) -> Option<Node<'a>> {
-        let of = |node: Node<'a>| node.get("securityContext")?.get(field);
-        of(container.node).or_else(|| of(self.pod_spec))
+        let of = |security: Option<Node<'a>>| security?.get(field);
+        of(container.security).or_else(|| of(self.security))
     }
 
     /// The labels that its pods have.
@@ -179,6 +187,26 @@ impl<'a> Workload<'a> {
             .find(|name| !name.is_empty())
             .unwrap_or("default")
     }
+}
+
+/// All containers of a pod.
+fn containers<'a>(pod_spec: Node<'a>) -> impl Iterator<Item = Container<'a>> {
+    [
+        ("initContainers", ContainerList::Init),
+        ("containers", ContainerList::Main),
+        ("ephemeralContainers", ContainerList::Ephemeral),
+    ]
+    .into_iter()
+    .filter_map(move |(key, list)| Some((pod_spec.get(key)?, list)))
+    .flat_map(|(nodes, list)| nodes.items().map(move |node| (node, list)))
+    .filter(|(node, _)| node.kind() == Kind::Mapping)
+    .map(|(node, list)| {
+        let text = |key| node.get(key).map_or("", Node::text);
+        let is_sidecar = list == ContainerList::Init && text("restartPolicy") == "Always";
+        let list = if is_sidecar { ContainerList::Sidecar } else { list };
+        let security = node.get("securityContext");
+        Container { node, list, name: text("name"), image: text("image"), security }
+    })
 }
 
 /// The workloads among `objects` that are judged: those that a controller made which is itself in the corpus are left

@@ -46,6 +46,14 @@ pub(crate) const FAMILIES: &[&[(&str, NativeCheck)]] = &[
 pub(crate) const FAMILIES_BY_WORKLOAD: &[&[(&str, PartCheck)]] =
     &[secrets::BY_WORKLOAD, exposure::BY_WORKLOAD, pod::BY_WORKLOAD];
 
+/// The native checks that look at the network of the input.
+pub(crate) const OF_NETWORK: &[&[(&str, network::NetworkCheck)]] = &[network::OF_NETWORK];
+
+/// The check of a name, when it looks at the network.
+pub(crate) fn of_network(name: &str) -> Option<network::NetworkCheck> {
+    of_name(OF_NETWORK, name)
+}
+
 /// The check of a name.
 pub(crate) fn native(name: &str) -> Option<NativeCheck> {
     of_name(FAMILIES, name)

@@ -48,6 +48,17 @@ macro_rules! commands {
         }
 
         impl Command {
+            /// `root` with one command and no other; nothing for a word that is not the name of one.
+            pub(crate) fn alone(root: clap::Command, word: &str) -> Option<clap::Command> {
+                $(
+                    if word == stringify!($module) {
+                        let command = clap::Command::new(stringify!($module));
+                        return Some(root.subcommand(<$module::$name as clap::Args>::augment_args(command)));
+                    }
+                )*
+                None
+            }
+
             /// Does what was asked.
             pub(crate) fn run(&self, session: &Session) -> Result<Exit, Failure> {
                 match self {

@@ -56,13 +56,20 @@ fn string(text: &str, style: Style) -> String {
         c.is_ascii_alphanumeric() || "_./-+=@%^~:,()$ ".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
     };
     let first = |c: char| c.is_alphanumeric() || "_./$(^+=~".contains(c);
-    let means_more = text.is_empty()
-        || text.ends_with([' ', ':'])
-        || text.contains(": ")
-        || (style != Style::Block && text.contains([',', ':']))
-        || resolve(text) != Kind::String;
-    let is_plain = text.starts_with(first) && text.chars().all(inside) && !means_more;
+    let means_more = || {
+        text.is_empty()
+            || text.ends_with([' ', ':'])
+            || text.contains(": ")
+            || (style != Style::Block && text.contains([',', ':']))
+            || resolve(text) != Kind::String
+    };
+    let is_plain = is_word(text) || (text.starts_with(first) && text.chars().all(inside) && !means_more());
     if is_plain { text.to_owned() } else { quoted(text) }
+}
+
+/// True for ASCII letters only, more of them than any word has that means something else: most keys are one.
+fn is_word(text: &str) -> bool {
+    text.len() > 5 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A text in double quotes, which YAML and JSON read alike.
@@ -88,15 +95,22 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// A collection by lines, each indented to `column`, without the end of the last line.
 pub(super) fn block(node: Node<'_>, column: usize, line_end: &str) -> String {
-    let lines: Vec<String> = match node.kind() {
-        Kind::Mapping => {
-            node.entries().map(|(key, value)| entry(key.text(), value, column, 2, line_end)).collect()
+    let mut text = String::with_capacity(64);
+    let mut add = |line: &str| {
+        if !text.is_empty() {
+            text.push_str(line_end);
         }
-        Kind::Sequence => node.items().map(|item| element(item, column, line_end)).collect(),
-        _ => vec![flow(node, Style::Block)],
+        text.extend(std::iter::repeat_n(' ', column));
+        text.push_str(line);
     };
-    let indent = " ".repeat(column);
-    lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join(line_end)
+    match node.kind() {
+        Kind::Mapping => {
+            node.entries().for_each(|(key, value)| add(&entry(key.text(), value, column, 2, line_end)))
+        }
+        Kind::Sequence => node.items().for_each(|item| add(&element(item, column, line_end))),
+        _ => add(&flow(node, Style::Block)),
+    }
+    text
 }
 
 /// A key and its value: the first line without its indentation.

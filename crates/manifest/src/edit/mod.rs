@@ -46,19 +46,19 @@ pub fn set(node: Node<'_>, value: &str) -> Option<Vec<TextEdit>> {
         let style = if place.in_flow(node) { place.flow_style() } else { Style::Block };
         let text = flow(new, style);
         if let Some(span) = place.below_key(node) {
-            return Some(vec![place.edit(span, &format!(" {text}"))]);
+            return Some(vec![place.edit(span, format!(" {text}"))]);
         }
-        return Some(vec![place.edit(node.span(), &place.spaced(node, &text))]);
+        return Some(vec![place.edit(node.span(), place.spaced(node, &text))]);
     }
     match node.parent() {
         Some(parent) if parent.kind() == Kind::Mapping => set_under_key(&place, node, new),
         _ if old.start == old.end => {
-            Some(vec![place.edit(old, &place.spaced(node, &flow(new, Style::Block)))])
+            Some(vec![place.edit(old, place.spaced(node, &flow(new, Style::Block)))])
         }
         _ => {
             let column = place.column(old.start);
             if !place.is_indentation(old.start) {
-                return Some(vec![place.edit(old, &flow(new, Style::Block))]);
+                return Some(vec![place.edit(old, flow(new, Style::Block))]);
             }
             Some(vec![place.edit(old, block(new, column, place.line_end()).trim_start())])
         }
@@ -80,7 +80,7 @@ fn set_under_key(place: &Place<'_>, node: Node<'_>, new: Node<'_>) -> Option<Vec
     let line = place.rest_of_line(value.end as usize);
     // An anchor, a comment or a tag between the key and the value, or a comment behind it, stays where it is.
     if !between.trim().is_empty() || !line.trim().is_empty() {
-        return Some(vec![place.edit(value, &place.spaced(node, &flow(new, Style::Block)))]);
+        return Some(vec![place.edit(value, place.spaced(node, &flow(new, Style::Block)))]);
     }
     let own = place.column(key.span().start);
     let column = if new.kind() == Kind::Sequence { own } else { own + place.step() };
@@ -131,10 +131,10 @@ pub fn insert(mapping: Node<'_>, key: &str, value: &str) -> Option<Vec<TextEdit>
         let entry = format!("{}: {}", emit::key(key, style), flow(value.root(), style));
         return place.add_to_flow(mapping, &entry).map(|edit| vec![edit]);
     }
-    let first = place.own_children(mapping).first()?.0;
-    let column = place.column(first);
+    let own = place.own_children(mapping);
+    let column = place.column(own.first()?.0);
     let entry = emit::entry(key, value.root(), column, place.step(), place.line_end());
-    place.add_line(mapping, column, &entry).map(|edit| vec![edit])
+    place.add_line(mapping, &own, column, &entry).map(|edit| vec![edit])
 }
 
 /// Adds an element to the end of a list.
@@ -153,7 +153,7 @@ pub fn append(sequence: Node<'_>, value: &str) -> Option<Vec<TextEdit>> {
     }
     let column = place.dash_column(sequence)?;
     let element = emit::element(value.root(), column, place.line_end());
-    place.add_line(sequence, column, &element).map(|edit| vec![edit])
+    place.add_line(sequence, &place.own_children(sequence), column, &element).map(|edit| vec![edit])
 }
 
 /// `text` with the edits made; nothing when two of them overlap or one lies outside. Equal edits count once.

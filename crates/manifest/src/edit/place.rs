@@ -19,8 +19,8 @@ impl<'a> Place<'a> {
         is_editable(document.format).then(|| Self { document, text: document.text() })
     }
 
-    pub(super) fn edit(&self, span: Span, replacement: &str) -> TextEdit {
-        TextEdit { source: self.document.source, span, replacement: replacement.to_owned() }
+    pub(super) fn edit(&self, span: Span, replacement: impl Into<String>) -> TextEdit {
+        TextEdit { source: self.document.source, span, replacement: replacement.into() }
     }
 
     pub(super) fn slice(&self, span: Span) -> &'a str {
@@ -182,16 +182,14 @@ impl<'a> Place<'a> {
     /// The children that stand in a collection itself, not in something merged into it.
     pub(super) fn own_children(&self, parent: Node<'_>) -> Vec<Extent> {
         let is_own = |node: Node<'_>| node.parent().is_some_and(|above| above.id() == parent.id());
-        let end = |start: u32, value: Node<'_>| {
-            if is_own(value) { value.span().end } else { self.alias_end(start) }
+        let end = |start: &dyn Fn() -> u32, value: Node<'_>| {
+            if is_own(value) { value.span().end } else { self.alias_end(start()) }
         };
         if parent.kind() == Kind::Mapping {
             let own = parent.entries().filter(|(key, _)| is_own(*key));
-            let mut found: Vec<Extent> = own
-                .map(|(key, value)| {
-                    (key.span().start, end(self.colon(key).map_or(key.span().end, |at| at as u32), value))
-                })
-                .collect();
+            let behind = |key: Node<'_>| self.colon(key).map_or(key.span().end, |at| at as u32);
+            let mut found: Vec<Extent> = Vec::with_capacity(parent.len());
+            found.extend(own.map(|(key, value)| (key.span().start, end(&|| behind(key), value))));
             found.sort_unstable();
             return found;
         }
@@ -199,7 +197,7 @@ impl<'a> Place<'a> {
         let mut last = parent.span().start;
         for item in parent.items() {
             let start = if is_own(item) { item.span().start } else { self.alias_start(last) };
-            let extent = (start, end(start, item));
+            let extent = (start, end(&|| start, item));
             last = extent.1;
             found.push(extent);
         }
@@ -307,31 +305,40 @@ impl<'a> Place<'a> {
         let on_own_line = self.text.get(self.line_start(start)..start as usize)?.trim().is_empty();
         if on_own_line && start > span.start {
             let indent = self.text.get(self.line_start(start)..start as usize)?;
-            return Some(self.edit(at, &format!(",{}{indent}{entry}", self.line_end())));
+            return Some(self.edit(at, format!(",{}{indent}{entry}", self.line_end())));
         }
-        Some(self.edit(at, &format!(", {entry}")))
+        Some(self.edit(at, format!(", {entry}")))
     }
 
     /// Adds `entry` in lines of its own behind a block collection.
-    pub(super) fn add_line(&self, collection: Node<'_>, column: usize, entry: &str) -> Option<TextEdit> {
-        let end = self.own_end(collection) as usize;
+    ///
+    /// - `own`: its children, of [`Place::own_children`].
+    pub(super) fn add_line(
+        &self,
+        collection: Node<'_>,
+        own: &[Extent],
+        column: usize,
+        entry: &str,
+    ) -> Option<TextEdit> {
+        // The end of the last child, wherever the collection itself says it ends.
+        let end = own.last().map_or(0, |extent| extent.1).max(collection.span().end) as usize;
         let next = self.next_line(end);
         let has_end = self.text.get(..next).is_some_and(|text| text.ends_with(['\n', '\r']));
         let keeps_lines = self.ends_with_kept_lines(collection, has_end);
         if keeps_lines {
             return None;
         }
-        let indent = " ".repeat(column);
         let line_end = self.line_end();
-        let text =
-            if has_end { format!("{indent}{entry}{line_end}") } else { format!("{line_end}{indent}{entry}") };
-        Some(self.edit(Span { start: next as u32, end: next as u32 }, &text))
-    }
-
-    /// The end of the last child, wherever the collection itself says it ends.
-    fn own_end(&self, collection: Node<'_>) -> u32 {
-        let last = self.own_children(collection).last().map_or(0, |extent| extent.1);
-        last.max(collection.span().end)
+        let mut text = String::with_capacity(column + entry.len() + line_end.len());
+        if !has_end {
+            text.push_str(line_end);
+        }
+        text.extend(std::iter::repeat_n(' ', column));
+        text.push_str(entry);
+        if has_end {
+            text.push_str(line_end);
+        }
+        Some(self.edit(Span { start: next as u32, end: next as u32 }, text))
     }
 
     /// True when the last thing in a collection is a block scalar whose text depends on the lines behind it.

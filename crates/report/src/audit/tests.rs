@@ -21,6 +21,17 @@ fn rule_text(id: &str) -> Option<RuleText<'static>> {
     })
 }
 
+#[test]
+fn json_is_the_fields_of_the_report_behind_the_version() {
+    for report in [filled("a \"b\" \u{1b}"), AuditReport::default()] {
+        let mut written = Vec::new();
+        json(&report, &mut written).unwrap();
+        let fields = nightlatch_untrusted::json::to_string(&report).unwrap();
+        let expected = fields.replacen('{', "{\"schema\":1,", 1) + "\n";
+        assert_eq!(String::from_utf8(written).unwrap(), expected);
+    }
+}
+
 fn place(text: &str, line: u32) -> Location {
     Location { file: text.into(), line, column: 3, end_line: line, end_column: 9 }
 }

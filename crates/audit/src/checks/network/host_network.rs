@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::view::View;
-use crate::{Context, Found, Sink};
+use crate::{Found, Sink};
 
-pub(super) fn host_network_bypass<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn host_network_bypass<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    let context = view.context;
     let mut policies: HashMap<&str, Vec<_>> = HashMap::new();
     for (_, policy, object) in view.policies() {
         policies.entry(&policy.namespace).or_default().push((policy, object));

@@ -4,10 +4,10 @@ use nightlatch_manifest::{Node, Object};
 use nightlatch_netpol::{Direction, Peer, Policy, PortMatch};
 
 use super::view::{View, name_of};
-use crate::{Change, Context, Found, Sink, Subject};
+use crate::{Change, Found, Sink, Subject};
 
-pub(super) fn dangling_policy<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn dangling_policy<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    let context = view.context;
     for (at, policy, object) in view.policies() {
         let pods = view.pods_in(&policy.namespace);
         if pods.is_empty() && !context.is_full() {
@@ -27,7 +27,7 @@ pub(super) fn dangling_policy<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
         }
         let before = sink.found.len();
         for direction in Direction::ALL {
-            dangling_peers(&view, policy, object, direction, sink);
+            dangling_peers(view, policy, object, direction, sink);
         }
         if sink.found.len() == before {
             sink.pass();
@@ -88,8 +88,7 @@ fn keys(direction: Direction) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn policy_types_inert<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn policy_types_inert<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     for (_, policy, object) in view.policies() {
         let Some(spec) = object.spec() else { continue };
         let subject = Subject::object(object);
@@ -123,14 +122,13 @@ pub(super) fn policy_types_inert<'a>(context: &Context<'a>, sink: &mut Sink<'a>)
     }
 }
 
-pub(super) fn named_port_unmatched<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn named_port_unmatched<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     for (at, policy, object) in view.policies() {
         for direction in Direction::ALL {
             let (rules_key, _) = keys(direction);
             let nodes = object.spec().and_then(|spec| spec.get(rules_key)).into_iter().flat_map(Node::items);
             for (rule, node) in policy.rules(direction).unwrap_or(&[]).iter().zip(nodes) {
-                let receivers = receivers(&view, at, rule, direction);
+                let receivers = receivers(view, at, rule, direction);
                 for (port, node) in rule.ports.iter().zip(node.get("ports").into_iter().flat_map(Node::items))
                 {
                     let PortMatch::Name(name) = &port.port else { continue };

@@ -6,10 +6,9 @@ use nightlatch_finding::Severity;
 use nightlatch_netpol::{Action, ClusterPeer, Direction};
 
 use super::view::{View, shown};
-use crate::{Context, Found, Sink};
+use crate::{Found, Sink};
 
-pub(super) fn namespace_without_policy<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn namespace_without_policy<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     for (name, pods) in view.by_namespace() {
         if pods.iter().any(|&pod| view.has_policy(pod)) {
             sink.pass();
@@ -23,16 +22,15 @@ pub(super) fn namespace_without_policy<'a>(context: &Context<'a>, sink: &mut Sin
     }
 }
 
-pub(super) fn pod_not_isolated_ingress<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    not_isolated(context, sink, Direction::Ingress);
+pub(super) fn pod_not_isolated_ingress<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    not_isolated(view, sink, Direction::Ingress);
 }
 
-pub(super) fn pod_not_isolated_egress<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    not_isolated(context, sink, Direction::Egress);
+pub(super) fn pod_not_isolated_egress<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    not_isolated(view, sink, Direction::Egress);
 }
 
-fn not_isolated<'a>(context: &Context<'a>, sink: &mut Sink<'a>, direction: Direction) {
-    let view = View::new(context);
+fn not_isolated<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>, direction: Direction) {
     for (_, pods) in view.by_namespace() {
         for pod in pods {
             match view.isolation(pod, direction) {
@@ -61,16 +59,15 @@ fn not_isolated<'a>(context: &Context<'a>, sink: &mut Sink<'a>, direction: Direc
     }
 }
 
-pub(super) fn default_deny_ingress_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    default_deny_missing(context, sink, Direction::Ingress);
+pub(super) fn default_deny_ingress_missing<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    default_deny_missing(view, sink, Direction::Ingress);
 }
 
-pub(super) fn default_deny_egress_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    default_deny_missing(context, sink, Direction::Egress);
+pub(super) fn default_deny_egress_missing<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    default_deny_missing(view, sink, Direction::Egress);
 }
 
-fn default_deny_missing<'a>(context: &Context<'a>, sink: &mut Sink<'a>, direction: Direction) {
-    let view = View::new(context);
+fn default_deny_missing<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>, direction: Direction) {
     for (name, pods) in view.by_namespace() {
         let denies = view.network.policies.iter().any(|policy| {
             *policy.namespace == *name

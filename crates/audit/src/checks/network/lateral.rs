@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use nightlatch_netpol::{PortSet, Protocol};
 
 use super::view::{View, shown};
-use crate::{Context, Found, Sink};
+use crate::{Found, Sink};
 
 /// Clusters with more classes of pods are not counted through: the number would take seconds.
 const CLASSES_MAX: usize = 20_000;
 
-pub(super) fn lateral_movement_exposure<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn lateral_movement_exposure<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     if view.by_namespace().len() < 2 || view.engine().classes() > CLASSES_MAX {
         return;
     }

@@ -25,8 +25,8 @@ const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 const CLOUD_IDENTITY: [&str; 3] =
     ["eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"];
 
-pub(super) fn metadata_service_reachable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn metadata_service_reachable<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    let context = view.context;
     let metadata = METADATA.iter().filter_map(|text| text.parse::<IpAddr>().ok());
     let metadata = metadata.fold(AddressSet::empty(), |all, address| all.union(&address.into()));
     let in_cloud = context.objects_of("Node").any(|node| {
@@ -77,8 +77,8 @@ fn has_identity(context: &Context<'_>, root: Node<'_>) -> bool {
     account.is_some_and(|account| CLOUD_IDENTITY.iter().any(|key| account.annotation(key).is_some()))
 }
 
-pub(super) fn control_plane_ports_reachable<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn control_plane_ports_reachable<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    let context = view.context;
     let known = view.network.nodes.iter().flat_map(|node| &node.addresses);
     let nodes = known.fold(AddressSet::empty(), |all, &address| all.union(&address.into()));
     let is_known = !nodes.is_empty();

@@ -5,7 +5,7 @@ use nightlatch_manifest::{Node, Object};
 use nightlatch_netpol::{AddressSet, Cidr, Direction, Peer, Policy, PortMatch, PortRule, Rule};
 
 use super::view::View;
-use crate::{Context, Found, Sink, Subject};
+use crate::{Found, Sink, Subject};
 
 /// A rule in force, with its place.
 struct Live<'c, 'a> {
@@ -43,9 +43,8 @@ fn live<'c, 'a>(view: &View<'c, 'a>, direction: Direction, mut each: impl FnMut(
     }
 }
 
-pub(super) fn allow_all_ingress<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
-    live(&view, Direction::Ingress, |live| {
+pub(super) fn allow_all_ingress<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    live(view, Direction::Ingress, |live| {
         let policy = &view.network.policies[live.policy];
         let classes = view.engine().selected(live.policy);
         let workloads: usize = classes.iter().map(|class| view.engine().pods_of(class).len()).sum();
@@ -66,9 +65,8 @@ pub(super) fn allow_all_ingress<'a>(context: &Context<'a>, sink: &mut Sink<'a>) 
     });
 }
 
-pub(super) fn allow_all_egress<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
-    live(&view, Direction::Egress, |live| {
+pub(super) fn allow_all_egress<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    live(view, Direction::Egress, |live| {
         let subject = Subject::object(live.object);
         if live.rule.peers.is_empty() {
             // Name resolution with everybody is a rule of its own.
@@ -106,9 +104,8 @@ fn less(except: &[Cidr]) -> String {
     if except.is_empty() { String::new() } else { format!(" but {}", AddressSet::of(except)) }
 }
 
-pub(super) fn ingress_from_internet<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
-    live(&view, Direction::Ingress, |live| {
+pub(super) fn ingress_from_internet<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    live(view, Direction::Ingress, |live| {
         let mut clean = true;
         for (index, peer) in live.rule.peers.iter().enumerate() {
             let Peer::Block { net, except } = peer else { continue };
@@ -130,10 +127,9 @@ pub(super) fn ingress_from_internet<'a>(context: &Context<'a>, sink: &mut Sink<'
     });
 }
 
-pub(super) fn all_namespaces_peer<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn all_namespaces_peer<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     for direction in Direction::ALL {
-        live(&view, direction, |live| {
+        live(view, direction, |live| {
             let mut clean = true;
             for (index, peer) in live.rule.peers.iter().enumerate() {
                 let Peer::Pods { namespaces: Some(namespaces), pods } = peer else { continue };
@@ -163,9 +159,8 @@ pub(super) fn all_namespaces_peer<'a>(context: &Context<'a>, sink: &mut Sink<'a>
     }
 }
 
-pub(super) fn egress_dns_open<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
-    live(&view, Direction::Egress, |live| {
+pub(super) fn egress_dns_open<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
+    live(view, Direction::Egress, |live| {
         if !only_dns(&live.rule.ports) {
             return;
         }
@@ -184,10 +179,9 @@ pub(super) fn egress_dns_open<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
     });
 }
 
-pub(super) fn peer_and_or_confusion<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn peer_and_or_confusion<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     for direction in Direction::ALL {
-        live(&view, direction, |live| {
+        live(view, direction, |live| {
             let mut clean = true;
             let items: Vec<Node<'a>> = live.peers.into_iter().flat_map(Node::items).collect();
             for pair in items.windows(2) {
@@ -214,10 +208,9 @@ pub(super) fn peer_and_or_confusion<'a>(context: &Context<'a>, sink: &mut Sink<'
     }
 }
 
-pub(super) fn peer_by_mutable_label<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn peer_by_mutable_label<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     for direction in Direction::ALL {
-        live(&view, direction, |live| {
+        live(view, direction, |live| {
             for (index, peer) in live.rule.peers.iter().enumerate() {
                 let Peer::Pods { namespaces: Some(namespaces), .. } = peer else { continue };
                 let keys = namespaces.requirements();

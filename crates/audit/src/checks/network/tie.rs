@@ -3,10 +3,9 @@
 use nightlatch_netpol::Direction;
 
 use super::view::{View, name_of};
-use crate::{Context, Found, Sink, Subject};
+use crate::{Found, Sink, Subject};
 
-pub(super) fn cluster_policy_priority_tie<'a>(context: &Context<'a>, sink: &mut Sink<'a>) {
-    let view = View::new(context);
+pub(super) fn cluster_policy_priority_tie<'a>(view: &View<'_, 'a>, sink: &mut Sink<'a>) {
     let policies = &view.network.cluster_policies;
     for (at, policy) in policies.iter().enumerate() {
         let both_have_rules = |other: &nightlatch_netpol::ClusterPolicy| {

@@ -11,7 +11,7 @@ use nightlatch_netpol::{Engine, Network, Origin, Policy};
 
 use crate::{Context, Found, Subject};
 
-pub(super) struct View<'c, 'a> {
+pub(crate) struct View<'c, 'a> {
     pub(super) context: &'c Context<'a>,
     pub(super) network: &'c Network,
     engine: OnceCell<Engine<'c>>,
@@ -20,7 +20,7 @@ pub(super) struct View<'c, 'a> {
 }
 
 impl<'c, 'a> View<'c, 'a> {
-    pub(super) fn new(context: &'c Context<'a>) -> Self {
+    pub(crate) fn new(context: &'c Context<'a>) -> Self {
         let network = context.network();
         Self { context, network, engine: OnceCell::new(), objects: OnceCell::new(), pods: OnceCell::new() }
     }

@@ -6,12 +6,12 @@ use crate::{Context, Found, KubernetesVersion, Sink, Subject};
 
 /// The pod's own `securityContext`.
 pub(super) fn pod_security<'a>(workload: &Workload<'a>) -> Option<Node<'a>> {
-    workload.pod_spec.get("securityContext")
+    workload.security
 }
 
 /// A field of the container's own `securityContext`.
 pub(super) fn own<'a>(container: &Container<'a>, field: &str) -> Option<Node<'a>> {
-    container.node.get("securityContext")?.get(field)
+    container.security?.get(field)
 }
 
 /// A field that only containers have, written at the pod, where it does nothing.
