@@ -63,9 +63,33 @@ pub(crate) fn length(duration: SignedDuration) -> String {
     format!("{} {unit}", seconds / size)
 }
 
+/// A text in pieces, those between backticks marked as code; one whose backticks do not come in pairs is one piece.
+pub(crate) fn coded(text: &str) -> Vec<(bool, String)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return vec![(false, text.to_owned())];
+    }
+    let pieces = parts.into_iter().enumerate().map(|(at, part)| (at % 2 == 1, part.to_owned()));
+    pieces.filter(|(_, piece)| !piece.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        let piece = |is_code: bool, text: &str| (is_code, text.to_owned());
+        for (text, expected) in [
+            ("Set `a: b`.", vec![piece(false, "Set "), piece(true, "a: b"), piece(false, ".")]),
+            ("`a` and `b`", vec![piece(true, "a"), piece(false, " and "), piece(true, "b")]),
+            ("no code", vec![piece(false, "no code")]),
+            ("one ` alone", vec![piece(false, "one ` alone")]),
+            ("", vec![]),
+        ] {
+            assert_eq!(coded(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -24,7 +24,7 @@ use crate::{
     frame::Frame,
     link,
     visit::Visit,
-    words::{ago, minute},
+    words::{ago, coded, minute},
 };
 
 /// Characters of a text, and of a name.
@@ -54,13 +54,13 @@ struct Page {
     rule_href: String,
     title: String,
     object: String,
-    message: String,
+    message: Vec<(bool, String)>,
     place: String,
     pointer: String,
-    related: Vec<(String, String)>,
-    rationale: &'static str,
-    fix: String,
-    remedy: &'static str,
+    related: Vec<(Vec<(bool, String)>, String)>,
+    rationale: Vec<(bool, String)>,
+    fix: Vec<(bool, String)>,
+    remedy: Vec<(bool, String)>,
     example: &'static str,
     has_patch: bool,
     reads: Vec<Read>,
@@ -95,18 +95,18 @@ fn page(visit: &Visit, stored: &StoredFinding) -> Page {
         rule: finding.rule.clone(),
         rule_href: rules::href(&finding.rule),
         title: rule.map_or_else(|| finding.name.clone(), |rule| rule.title.to_owned()),
-        message: text(&finding.message),
+        message: coded(&text(&finding.message)),
         place: finding.location.as_ref().map_or(String::new(), place),
         pointer: text(&finding.pointer),
         related: finding
             .related
             .iter()
             .take(RELATED_MAX)
-            .map(|line| (text(&line.message), line.location.as_ref().map_or(String::new(), place)))
+            .map(|line| (coded(&text(&line.message)), line.location.as_ref().map_or(String::new(), place)))
             .collect(),
-        rationale: rule.map_or("", |rule| rule.rationale),
-        fix: finding.fix.as_ref().map_or(String::new(), |fix| text(&fix.text)),
-        remedy: rule.map_or("", |rule| rule.remediation),
+        rationale: rule.map_or_else(Vec::new, |rule| coded(rule.rationale)),
+        fix: finding.fix.as_ref().map_or_else(Vec::new, |fix| coded(&text(&fix.text))),
+        remedy: rule.map_or_else(Vec::new, |rule| coded(rule.remediation)),
         example: rule.map_or("", |rule| rule.example),
         has_patch: finding.fix.as_ref().is_some_and(|fix| !fix.edits.is_empty()),
         reads: rule.map_or_else(Vec::new, rules::reads),

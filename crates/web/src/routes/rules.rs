@@ -18,7 +18,7 @@ use crate::{
     frame::Frame,
     link,
     visit::Visit,
-    words::counted,
+    words::{coded, counted},
 };
 
 /// Characters of an unknown name that are shown.
@@ -55,8 +55,8 @@ struct Page {
     name: &'static str,
     title: &'static str,
     severity: Severity,
-    rationale: &'static str,
-    remedy: &'static str,
+    rationale: Vec<(bool, String)>,
+    remedy: Vec<(bool, String)>,
     example: &'static str,
     reads: Vec<Read>,
     findings: String,
@@ -76,8 +76,8 @@ async fn rule(State(web): State<Web>, visit: Visit, Path(id): Path<String>) -> R
         name: rule.name,
         title: rule.title,
         severity: rule.severity,
-        rationale: rule.rationale,
-        remedy: rule.remediation,
+        rationale: coded(rule.rationale),
+        remedy: coded(rule.remediation),
         example: rule.example,
         reads: reads(rule),
         findings: counted(open, "open finding"),
