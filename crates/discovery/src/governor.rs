@@ -2,6 +2,9 @@ use crate::Nanos;
 
 /// Seconds' worth of packets that a judgement needs at least, in nanoseconds.
 const EVERY: Nanos = 200_000_000;
+/// The same while the highest rate is searched for: what this machine itself drops is known at once, and that is what a
+/// search meets first.
+const EVERY_IN_SEARCH: Nanos = 50_000_000;
 /// Targets that answered in an interval, below which nothing can be said about loss.
 const ANSWERS_MIN: u64 = 50;
 /// Share of answers that needed a second probe, above which packets are being lost, in 1/1000.
@@ -61,7 +64,7 @@ impl std::fmt::Display for Reason {
 /// Lowers the rate when packets are lost or turned back, and raises it again when they are not.
 ///
 /// A cut takes a quarter; what was cut comes back by a thirty-second every fifth of a second. Where no rate was asked
-/// for, it starts low and doubles until the first sign of loss.
+/// for, it starts low and doubles every twentieth of a second until the first sign of loss.
 #[derive(Clone, Debug)]
 pub struct Governor {
     ceiling: u64,
@@ -112,9 +115,11 @@ impl Governor {
         self.cuts
     }
 
-    /// Looks at what happened; the reason when the rate was cut. To be called often; it judges five times a second.
+    /// Looks at what happened; the reason when the rate was cut. To be called often; it judges five times a
+    /// second, and twenty times while it searches.
     pub fn look(&mut self, seen: Seen, now: Nanos) -> Option<Reason> {
-        if now < self.looked_at + EVERY {
+        let every = if self.is_searching { EVERY_IN_SEARCH } else { EVERY };
+        if now < self.looked_at + every {
             return None;
         }
         let was = std::mem::replace(&mut self.last, seen);

@@ -142,7 +142,7 @@ pub(crate) struct Tracks {
 /// Open ports that may wait for a conversation before sending pauses.
 const WAITING_MAX: u64 = 1 << 15;
 /// Frames that are handed to the kernel at once.
-const BATCH: usize = 1024;
+const BATCH: usize = 2048;
 /// How long a thread waits at most before it looks whether it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Waits shorter than this are not worth a sleep.

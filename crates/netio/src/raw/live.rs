@@ -15,8 +15,8 @@ use super::{
     sender::Unsent,
 };
 
-/// Lanes that frames wait in: one is filled while the kernel sends the other.
-const LANES: usize = 2;
+/// Lanes that frames wait in: one is filled while the kernel sends another and a third waits.
+const LANES: usize = 3;
 /// How often frames that the device did not take are offered again before they count as lost.
 const OFFERS_MAX: usize = 200;
 /// How long a full device is given before the next offer.
