@@ -66,7 +66,7 @@ pub(crate) fn length(duration: SignedDuration) -> String {
 /// A text in pieces, those between backticks marked as code; one whose backticks do not come in pairs is one piece.
 pub(crate) fn coded(text: &str) -> Vec<(bool, String)> {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return vec![(false, text.to_owned())];
     }
     let pieces = parts.into_iter().enumerate().map(|(at, part)| (at % 2 == 1, part.to_owned()));
