@@ -22,6 +22,7 @@ use crate::{
     At, Context, Found, Part, Rule, Settings, Sink,
     checks::network::View,
     declared, fix,
+    kept::Kept,
     location::{self, location},
     rule::Runs,
     suppress::{self, CommentExempt, Exempt},
@@ -46,7 +47,7 @@ pub struct Judged<'c, 'a> {
     context: &'c Context<'a>,
     rules: Vec<&'static Rule>,
     /// What each of the rules found.
-    found: Vec<Vec<Found<'a>>>,
+    found: Vec<Kept<'a>>,
     /// The findings in the order of the report.
     order: Vec<Place>,
     /// The exempt ones among them, by their index in `order`.
@@ -73,7 +74,7 @@ impl<'c, 'a> Judged<'c, 'a> {
         let mut report =
             AuditReport { profile: settings.profile.as_str().to_owned(), ..AuditReport::default() };
         report.rules = rules.iter().zip(&sinks).map(|(rule, sink)| outcome(rule, sink, settings)).collect();
-        let found: Vec<Vec<Found<'a>>> = sinks.into_iter().map(|sink| sink.found).collect();
+        let found: Vec<Kept<'a>> = sinks.into_iter().map(|sink| sink.found).collect();
         let order = in_order(&rules, &found, settings);
         let mut judged = Self { context, rules, found, order, exempt: HashMap::new(), report };
         judged.exempt();
@@ -147,9 +148,9 @@ impl Findings for Judged<'_, '_> {
 }
 
 /// The findings worst first, then by source and place, then by rule.
-fn in_order(rules: &[&'static Rule], found: &[Vec<Found<'_>>], settings: &Settings) -> Vec<Place> {
+fn in_order(rules: &[&'static Rule], found: &[Kept<'_>], settings: &Settings) -> Vec<Place> {
     let mut keyed: Vec<(Reverse<Severity>, u32, u32, Place)> =
-        Vec::with_capacity(found.iter().map(Vec::len).sum());
+        Vec::with_capacity(found.iter().map(Kept::len).sum());
     for (number, (rule, found)) in rules.iter().zip(found).enumerate() {
         let configured = settings.severity_of(rule);
         for (index, found) in found.iter().enumerate() {
@@ -200,8 +201,6 @@ fn run<'a>(rules: &[&'static Rule], context: &Context<'a>) -> Vec<Sink<'a>> {
             Some(Runs::DeclaredWhole(declared)) => declared::check(declared, context, sink),
             _ => {}
         }
-        // Thousands are kept until the report is written.
-        sink.found.shrink_to_fit();
     }
     sinks
 }

@@ -32,6 +32,7 @@ mod declared;
 mod engine;
 mod exemption;
 mod fix;
+mod kept;
 mod kubelet;
 mod location;
 mod profile;

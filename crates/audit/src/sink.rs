@@ -5,6 +5,8 @@ use std::{borrow::Cow, collections::BTreeSet};
 use nightlatch_finding::Severity;
 use nightlatch_manifest::{Document, Node, Object};
 
+use crate::kept::Kept;
+
 /// What a finding is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
@@ -199,7 +201,7 @@ impl<'a> Found<'a> {
 /// Takes what one check says about one input.
 #[derive(Debug, Default)]
 pub struct Sink<'a> {
-    pub(crate) found: Vec<Found<'a>>,
+    pub(crate) found: Kept<'a>,
     pub(crate) passed: u32,
     pub(crate) unknown: u32,
     pub(crate) why_unknown: BTreeSet<String>,
