@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser},
     error::{ContextKind, ContextValue, Error, ErrorKind},
 };
-use nightlatch_asset::{CATALOGUE, Severity};
+use nightlatch_asset::{CATALOGUE, Severity, edit_distance};
 
 /// A severity.
 pub(crate) fn severity() -> impl TypedValueParser<Value = Severity> {
@@ -49,34 +49,13 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 
 /// The word most like one that is not known, if one is much like it.
 pub(crate) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    let letters: Vec<char> = word.chars().take(LETTERS_MAX).collect();
-    let known = known.into_iter().take(KNOWN_MAX).map(|one| (edits(&letters, one), one));
+    let known = known.into_iter().take(KNOWN_MAX).map(|one| (edit_distance(word, one), one));
     let (distance, near) = known.min_by_key(|(distance, _)| *distance)?;
-    (distance > 0 && distance * 3 <= letters.len().max(3)).then_some(near)
+    (distance > 0 && distance * 3 <= word.chars().count().max(3)).then_some(near)
 }
 
-/// Letters and words that are compared.
-const LETTERS_MAX: usize = 80;
+/// Words that are compared.
 const KNOWN_MAX: usize = 5_000;
-
-/// How many letters must be put in, left out, changed, or swapped with their neighbour.
-fn edits(a: &[char], b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(LETTERS_MAX).collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut least = (row[j] + usize::from(x != y)).min(next[j] + 1).min(row[j + 1] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                least = least.min(before[j - 1] + 1);
-            }
-            next.push(least);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[b.len()]
-}
 
 #[cfg(test)]
 mod tests {
