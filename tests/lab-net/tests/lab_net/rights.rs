@@ -66,6 +66,7 @@ fn without_net_admin() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(open(&done), block([10, 0, 0, 0], 1024, &[80], Sky::Dense));
     assert!(done.stderr.contains("without CAP_NET_ADMIN no rule"), "{}", done.stderr);
+    prepare(&lab, "live");
     // Live frames need more than that, and the one command that grants it is told.
     let mut command = scanner.wrapped(&lab, "setpriv", &few);
     let done = run(command.args(["scan", "10.0.0.0/28", "--ports", "80", "--sender", "live"]));
