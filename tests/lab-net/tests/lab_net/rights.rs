@@ -182,14 +182,8 @@ fn goes_on_as_nobody() {
         let done = run(&mut scanner.command(&lab, &["10.0.0.0/30", "--ports", "80"]));
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         assert_eq!(owners(scanner.folder()), [uid], "{}", done.stderr);
-        let connected = run(scanner.data_command(&lab).args([
-            "scan",
-            "127.0.0.1",
-            "--ports",
-            "9",
-            "--user",
-            "root",
-        ]));
+        let connected =
+            run(scanner.data_command(&lab).args(["scan", "127.0.0.1", "--ports", "9", "--user", "root"]));
         assert_eq!(connected.code, Some(0), "{}", connected.stderr);
         assert!(owners(scanner.folder()).contains(&0));
     }
