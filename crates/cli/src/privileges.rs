@@ -41,7 +41,7 @@ pub(crate) enum GoOn {
         /// Whether connecting, which needs no right, is done as this user too.
         wanted: bool,
     },
-    /// As root without its rights, because the user cannot get at the data directory.
+    /// As root without its rights, because the user cannot be become or cannot get at the data directory.
     Root {
         /// What to tell, as a sentence.
         why: String,
@@ -62,6 +62,14 @@ impl GoOn {
         let Some((user, wanted)) = whom(asked, data)? else { return Ok(Self::Same) };
         if user.is_root() {
             return Ok(Self::Same);
+        }
+        // In a container without a root of its own (`unshare --map-root-user`) there is nobody else to become.
+        if let Err(error) = user.doing(|| ()) {
+            let why = format!("it cannot become {}: {error}", user.name);
+            return match asked {
+                Some(_) => Err(Failure::world(why)),
+                None => Ok(Self::Root { why }),
+            };
         }
         let failed = |error: io::Error| {
             Failure::from(error).while_doing(format!("cannot make the data directory {}", data.display()))
