@@ -188,10 +188,15 @@ fn counted(frames: Vec<Vec<u8>>) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-fn check_exact(kind: SenderKind, far: FarEnd) {
+/// - `threads`: that send; none where the caller does.
+fn check_exact(kind: SenderKind, threads: usize, far: FarEnd) {
     let total = 30_000;
     let ((sent, lost), arrived) = in_lab(far, move || {
         let (mut sender, _) = Sender::open(kind, &route()).unwrap();
+        if threads > 0 {
+            sender = sender.with_threads(threads).unwrap();
+            sender.start(1000).unwrap();
+        }
         let sent = send_all(&mut sender, total).unwrap();
         (sent, sender.unsent().lost)
     });
@@ -204,10 +209,12 @@ fn check_exact(kind: SenderKind, far: FarEnd) {
 #[test]
 #[ignore = "needs network namespaces; ./test and ./test lab-net run it"]
 fn lab_every_frame_arrives_once_and_no_other() {
-    check_exact(SenderKind::Packet, FarEnd::Plain);
-    check_exact(SenderKind::Xdp, FarEnd::Plain);
-    check_exact(SenderKind::Xdp, FarEnd::Xdp);
-    check_exact(SenderKind::Live, FarEnd::Xdp);
+    check_exact(SenderKind::Packet, 0, FarEnd::Plain);
+    check_exact(SenderKind::Packet, 3, FarEnd::Plain);
+    check_exact(SenderKind::Xdp, 0, FarEnd::Plain);
+    check_exact(SenderKind::Xdp, 0, FarEnd::Xdp);
+    check_exact(SenderKind::Xdp, 3, FarEnd::Xdp);
+    check_exact(SenderKind::Live, 0, FarEnd::Xdp);
 }
 
 #[test]
