@@ -291,6 +291,9 @@ fn wire(
         sender = sender.with_threads(threads).map_err(Not::because)?;
     }
     tell(&format_args!("discovery: SYN packets, sender {why}"));
+    if let Some(note) = sender.note() {
+        tell(&format_args!("note: {note}"));
+    }
     let sources = route.path().sources();
     let watch = raw::WayWatch::open(addresses, &route, sender.kind());
     let watch =

@@ -35,6 +35,8 @@ const PASS: i32 = 2;
 enum FarEnd {
     /// A plain veth.
     Plain,
+    /// A veth with two queues at both ends.
+    TwoQueues,
     /// It has an XDP program, so that it takes redirected frames.
     Xdp,
     /// One address in four is alive, the others are dropped by [`FarEnd`](super::far_end::FarEnd).
@@ -56,8 +58,10 @@ fn in_lab<T: Send + 'static>(far: FarEnd, body: impl FnOnce() -> T + Send + 'sta
             listen(far, &give, || stopped.try_recv().is_ok())
         });
         let namespace: String = take.recv().unwrap();
+        let queues = if far == FarEnd::TwoQueues { "numtxqueues 2 numrxqueues 2" } else { "" };
         ip(&format!(
-            "link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02 netns {namespace}"
+            "link add near address 02:00:00:00:00:01 {queues} type veth \
+             peer name far address 02:00:00:00:00:02 {queues} netns {namespace}"
         ));
         ip("link set near up");
         take.recv().unwrap();
@@ -190,6 +194,10 @@ fn counted(frames: Vec<Vec<u8>>) -> BTreeMap<Vec<u8>, usize> {
 
 /// - `threads`: that send; none where the caller does.
 fn check_exact(kind: SenderKind, threads: usize, far: FarEnd) {
+    check_exact_and_note(kind, threads, far, None);
+}
+
+fn check_exact_and_note(kind: SenderKind, threads: usize, far: FarEnd, note: Option<&'static str>) {
     let total = 30_000;
     let ((sent, lost), arrived) = in_lab(far, move || {
         let (mut sender, _) = Sender::open(kind, &route()).unwrap();
@@ -197,6 +205,7 @@ fn check_exact(kind: SenderKind, threads: usize, far: FarEnd) {
             sender = sender.with_threads(threads).unwrap();
             sender.start(1000).unwrap();
         }
+        assert_eq!(sender.note(), note);
         let sent = send_all(&mut sender, total).unwrap();
         (sent, sender.unsent().lost)
     });
@@ -213,7 +222,11 @@ fn lab_every_frame_arrives_once_and_no_other() {
     check_exact(SenderKind::Packet, 3, FarEnd::Plain);
     check_exact(SenderKind::Xdp, 0, FarEnd::Plain);
     check_exact(SenderKind::Xdp, 0, FarEnd::Xdp);
-    check_exact(SenderKind::Xdp, 3, FarEnd::Xdp);
+    check_exact(SenderKind::Xdp, 2, FarEnd::TwoQueues);
+    let (xdp, few) = (SenderKind::Xdp, Some("2 of 3 threads send, because near has 2 queues"));
+    check_exact_and_note(xdp, 3, FarEnd::TwoQueues, few);
+    let one = Some("1 of 3 threads send, because near has one queue");
+    check_exact_and_note(xdp, 3, FarEnd::Xdp, one);
     check_exact(SenderKind::Live, 0, FarEnd::Xdp);
 }
 

@@ -86,6 +86,7 @@ pub struct Sender {
     work: Work,
     path: Path,
     kind: SenderKind,
+    note: Option<String>,
     unsent: Unsent,
 }
 
@@ -126,13 +127,19 @@ impl Backend {
         }
     }
 
-    /// Another one like this, for another thread; `None` where one is all there can be.
-    fn another(&self, path: &Path) -> Result<Option<Self>, RawError> {
+    /// Another one like this, for another thread; `None` where one is all there can be, with the reason in `note`.
+    fn another(&self, path: &Path, note: &mut Option<String>) -> Result<Option<Self>, RawError> {
         Ok(match (self, &path.device) {
             (Self::Ip(_), _) => Some(Self::Ip(IpSender::open(path)?)),
             (Self::Packet(_), Some(device)) => Some(Self::Packet(PacketSender::open(device)?)),
-            // One queue of the device has one socket.
-            (Self::Packet(_) | Self::Xdp(_) | Self::Live(_), _) => None,
+            (Self::Xdp(sender), _) => match sender.another() {
+                Ok(another) => Some(Self::Xdp(another)),
+                Err(why) => {
+                    *note = Some(why);
+                    None
+                }
+            },
+            (Self::Packet(_) | Self::Live(_), _) => None,
         })
     }
 }
@@ -217,7 +224,7 @@ impl Sender {
     }
 
     fn new(backend: Backend, path: Path, kind: SenderKind) -> Self {
-        Self { work: Work::Own(backend), path, kind, unsent: Unsent::default() }
+        Self { work: Work::Own(backend), path, kind, note: None, unsent: Unsent::default() }
     }
 
     /// Has `count` threads send, each by a socket of its own, where there can be more than one; they begin with
@@ -228,12 +235,14 @@ impl Sender {
     pub fn with_threads(mut self, count: usize) -> Result<Self, RawError> {
         self.work = match self.work {
             Work::Own(backend) if !matches!(backend, Backend::Live(_)) => {
-                let mut all = vec![backend];
+                let (mut all, mut why) = (vec![backend], None);
                 while all.len() < count
-                    && let Some(another) = all[0].another(&self.path)?
+                    && let Some(last) = all.last()
+                    && let Some(another) = last.another(&self.path, &mut why)?
                 {
                     all.push(another);
                 }
+                self.note = why.map(|why| format!("{} of {count} threads send, because {why}", all.len()));
                 Work::Waiting(all)
             }
             work => work,
@@ -254,6 +263,11 @@ impl Sender {
             self.work = Work::Crew(Crew::start(backends, &self.path, capacity)?);
         }
         Ok(())
+    }
+
+    /// What the user should know of the threads that send; nothing where they are as they should be.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Which one it is; never `Auto`.
