@@ -4,7 +4,7 @@ use crate::Nanos;
 const EVERY: Nanos = 200_000_000;
 /// The same while the highest rate is searched for: what this machine itself drops is known at once, and that is what a
 /// search meets first.
-const EVERY_IN_SEARCH: Nanos = 50_000_000;
+const EVERY_IN_SEARCH: Nanos = 20_000_000;
 /// Targets that answered in an interval, below which nothing can be said about loss.
 const ANSWERS_MIN: u64 = 50;
 /// Share of answers that needed a second probe, above which packets are being lost, in 1/1000.
@@ -64,7 +64,7 @@ impl std::fmt::Display for Reason {
 /// Lowers the rate when packets are lost or turned back, and raises it again when they are not.
 ///
 /// A cut takes a quarter; what was cut comes back by a thirty-second every fifth of a second. Where no rate was asked
-/// for, it starts low and doubles every twentieth of a second until the first sign of loss.
+/// for, it starts low and doubles every fiftieth of a second until the first sign of loss.
 #[derive(Clone, Debug)]
 pub struct Governor {
     ceiling: u64,

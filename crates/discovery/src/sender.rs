@@ -41,7 +41,8 @@ pub struct Probe {
 /// The half that says what goes out.
 ///
 /// Each target's probes are that many walks over the same order, each behind the one before it by the time between two
-/// probes. Later walks go first: so the distance, and with it what has to be remembered, stays as small as it can be.
+/// probes. Later walks go first: so the distance, and with it what has to be remembered, stays as small as it can be. Only
+/// when all that is left takes no longer than that time, earlier walks do: else the last one would have to wait at the end.
 #[derive(Debug)]
 pub struct Sender {
     targets: Arc<TargetSet>,
@@ -56,6 +57,7 @@ pub struct Sender {
     /// How far the first walk may be ahead of the last.
     room: u64,
     gap: Nanos,
+    pace: Pace,
     /// Out of step with the walks, because the cap of their network held them up: when something may be done about
     /// each, and how many probes it has had.
     waiting: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
@@ -64,6 +66,28 @@ pub struct Sender {
     cooldown: Nanos,
     done_at: Option<Nanos>,
     positions: u64,
+}
+
+/// How fast it goes.
+#[derive(Debug)]
+struct Pace {
+    at: Nanos,
+    sent: u64,
+    /// Probes in the time between two to one target, as an average.
+    each_gap: u64,
+}
+
+impl Pace {
+    fn measure(&mut self, sent: u64, gap: Nanos, now: Nanos) {
+        let elapsed = now.saturating_sub(self.at).max(1);
+        let went = u128::from(sent.saturating_sub(self.sent)) * u128::from(gap) / u128::from(elapsed);
+        let went = u64::try_from(went).unwrap_or(u64::MAX >> 3);
+        *self = Self {
+            at: now,
+            sent,
+            each_gap: (self.each_gap.min(u64::MAX >> 3) * 7 + went.min(u64::MAX >> 3)) / 8,
+        };
+    }
 }
 
 /// Targets that a walk looks up at once.
@@ -135,6 +159,7 @@ impl Sender {
             end: positions.end,
             walks,
             gap: settings.gap,
+            pace: Pace { at: 0, sent: 0, each_gap: 0 },
             waiting: BinaryHeap::new(),
             late: HashSet::new(),
             cooldown: settings.cooldown,
@@ -193,10 +218,13 @@ impl Sender {
         Next::Wait(now)
     }
 
-    /// The next position of the last walk that may go on.
+    /// The next position of the last walk that may go on; of the first at the end.
     #[inline]
     fn step(&mut self, now: Nanos) -> Option<(usize, u64)> {
-        for walk in (0..self.walks.len()).rev() {
+        let last = self.walks.len() - 1;
+        let is_end = self.end.saturating_sub(self.walks[last].next) <= self.pace.each_gap;
+        for turn in 0..=last {
+            let walk = if is_end { turn } else { last - turn };
             let position = self.walks[walk].next;
             if position >= self.end || !self.may_go(walk, now) {
                 continue;
@@ -240,6 +268,9 @@ impl Sender {
             let is_due = behind.marks.back().is_none_or(|(time, _)| now - time >= MARK_EVERY);
             if is_due || done == end {
                 behind.marks.push_back((now, done));
+            }
+            if walk == 0 && is_due {
+                self.pace.measure(self.counts.sent.load(Ordering::Relaxed), self.gap, now);
             }
         }
     }

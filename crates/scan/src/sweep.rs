@@ -25,7 +25,7 @@ use crate::{
     Cancel, Opened, ScanError, SweepSnapshot,
     ledger::Fate,
     run::{Answered, Shared},
-    waiting::{Backlog, QUEUE, Waiting},
+    waiting::{Backlog, Hits, Waiting},
     way::{self, WayNews},
     worker,
 };
@@ -145,6 +145,8 @@ const WAITING_MAX: u64 = 1 << 15;
 const BATCH: usize = 2048;
 /// How long a thread waits at most before it looks whether it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the rate is looked at.
+const LOOK_EVERY_NANOS: Nanos = 10_000_000;
 /// Waits shorter than this are not worth a sleep.
 const SPIN: Nanos = 30_000;
 /// Where a search for the highest rate begins.
@@ -249,7 +251,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// A sweep under way.
 pub(crate) struct Running {
     pub(crate) tracks: Arc<Tracks>,
-    pub(crate) hits: mpsc::Receiver<Hit>,
+    pub(crate) hits: Hits,
     threads: Vec<thread::JoinHandle<()>>,
     _held: (Option<raw::DropRule>, raw::SourcePorts),
 }
@@ -299,7 +301,7 @@ impl Running {
             unsent: Mutex::default(),
         });
         wire.sender.start(BATCH)?;
-        let (give, hits) = mpsc::channel(QUEUE);
+        let (waiting, hits) = Waiting::new();
         let clock = Instant::now();
         let governor = match rate {
             SweepRate::Fixed(rate) => Governor::fixed(rate, 0),
@@ -319,7 +321,7 @@ impl Running {
             ring: wire.ring,
             listener,
             tracks: tracks.clone(),
-            waiting: Waiting::new(give),
+            waiting,
             has_told: false,
             counted: clock,
             kernel_drops_before: kernel_drops(),
@@ -394,7 +396,7 @@ impl Sending {
                 self.walker.stop(now);
                 batch.clear();
             }
-            if now - last_look > 20_000_000 {
+            if now - last_look >= LOOK_EVERY_NANOS {
                 last_look = now;
                 self.look(now);
                 if let Some(link) = self.tracks.way.take_link() {
@@ -487,7 +489,7 @@ struct Listening {
 }
 
 /// How often what was dropped is asked for.
-const COUNT_EVERY: Duration = Duration::from_millis(50);
+const COUNT_EVERY: Duration = Duration::from_millis(20);
 /// One line of sixteen numbers for each processor, the second of which counts dropped packets
 /// (Linux, `net/core/net-procfs.c`).
 const SOFTNET: &str = "/proc/net/softnet_stat";
@@ -569,12 +571,12 @@ pub(crate) async fn ask_hits<P, F>(
             biased;
             () = &mut given_up => break,
             Some(_) = asking.join_next(), if !asking.is_empty() => {}
-            hit = running.hits.recv(), if asking.len() < at_a_time => match (hit, &mut only) {
+            hit = running.hits.next(), if asking.len() < at_a_time => match (hit, &mut only) {
                 (None, _) if asking.is_empty() => {
                     running.tracks.backlog.empty();
                     break;
                 }
-                // Nothing more comes: `recv` would say so again at once.
+                // Nothing more comes: `next` would say so again at once.
                 (None, _) => _ = asking.join_next().await,
                 (Some(hit), None) => {
                     shared.ledger().begin(hit.position);
@@ -583,7 +585,7 @@ pub(crate) async fn ask_hits<P, F>(
                 }
                 (Some(hit), Some(sink)) => {
                     let mut batch = vec![hit];
-                    batch.extend(std::iter::from_fn(|| running.hits.try_recv().ok()).take(QUEUE));
+                    batch.extend(running.hits.rest());
                     if let Err(error) = sink.0(&batch) {
                         shared.fail(ScanError::Sink(error.into()));
                         break;

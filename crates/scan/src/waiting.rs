@@ -9,13 +9,39 @@ use tokio::sync::mpsc;
 
 use crate::sweep::Hit;
 
-/// Hits that are on their way at once.
-pub(crate) const QUEUE: usize = 1024;
+/// Hits that are handed over together at most: each hand-over costs more than to take a hit.
+const TOGETHER: usize = 256;
+/// Hand-overs that are on their way at once.
+const QUEUE: usize = 16;
 /// Hits that are held beside those. Sending pauses long before; but everybody who was asked by then may answer at once,
 /// and a hostile network does.
 const FOUND_MAX: usize = 1 << 17;
 /// Stretches of hits whose lowest position is known; older ones are put together when there are more.
 const STRETCHES_MAX: usize = 4096;
+
+/// The end of the queue at which hits come out, in the order in which they were found.
+#[derive(Debug)]
+pub(crate) struct Hits {
+    more: mpsc::Receiver<Vec<Hit>>,
+    next: std::vec::IntoIter<Hit>,
+}
+
+impl Hits {
+    /// The next one, as soon as there is one; `None` when nothing more comes. Nothing is lost when this is given up.
+    pub(crate) async fn next(&mut self) -> Option<Hit> {
+        loop {
+            if let Some(hit) = self.next.next() {
+                return Some(hit);
+            }
+            self.next = self.more.recv().await?.into_iter();
+        }
+    }
+
+    /// Those that are there already and came together with the last one.
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = Hit> {
+        self.next.by_ref()
+    }
+}
 
 /// What both ends of the queue know of it.
 #[derive(Debug)]
@@ -73,8 +99,10 @@ impl Backlog {
 /// A hit that finds no room is not lost: the run cannot be called complete then, and goes on at its position.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    give: mpsc::Sender<Hit>,
-    found: VecDeque<Hit>,
+    give: mpsc::Sender<Vec<Hit>>,
+    /// Those that are not handed over yet, and how many they are.
+    found: VecDeque<Vec<Hit>>,
+    held: usize,
     room: usize,
     /// Hits so far.
     count: u64,
@@ -87,42 +115,56 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn new(give: mpsc::Sender<Hit>) -> Self {
-        Self::with_room(give, FOUND_MAX)
+    /// Both ends.
+    pub(crate) fn new() -> (Self, Hits) {
+        Self::with_room(FOUND_MAX)
     }
 
-    fn with_room(give: mpsc::Sender<Hit>, room: usize) -> Self {
-        Self {
+    fn with_room(room: usize) -> (Self, Hits) {
+        let (give, more) = mpsc::channel(QUEUE);
+        let waiting = Self {
             give,
             found: VecDeque::new(),
+            held: 0,
             room,
             count: 0,
             lowest: u64::MAX,
             stretches: VecDeque::new(),
             lowest_left_out: u64::MAX,
             left_out: 0,
-        }
+        };
+        (waiting, Hits { more, next: Vec::new().into_iter() })
     }
 
     /// Takes one that was just found.
     #[inline]
     pub(crate) fn add(&mut self, hit: Hit) {
-        if self.found.len() >= self.room {
+        if self.held >= self.room {
             self.lowest_left_out = self.lowest_left_out.min(hit.position);
             self.left_out += 1;
             return;
         }
         self.count += 1;
         self.lowest = self.lowest.min(hit.position);
-        self.found.push_back(hit);
+        self.held += 1;
+        match self.found.back_mut() {
+            Some(last) if last.len() < TOGETHER => last.push(hit),
+            _ => {
+                let mut hits = Vec::with_capacity(TOGETHER);
+                hits.push(hit);
+                self.found.push_back(hits);
+            }
+        }
     }
 
     /// Hands on what there is room for, and says how things stand.
     pub(crate) fn pass_on(&mut self, backlog: &Backlog) {
-        // Nobody else gives, so there is room for as many as there was.
-        let count = self.found.len().min(self.give.capacity());
-        if let Ok(permits) = self.give.try_reserve_many(count) {
-            permits.zip(self.found.drain(..count)).for_each(|(permit, hit)| permit.send(hit));
+        while !self.found.is_empty()
+            && let Ok(permit) = self.give.try_reserve()
+            && let Some(hits) = self.found.pop_front()
+        {
+            self.held -= hits.len();
+            permit.send(hits);
         }
         if self.lowest != u64::MAX {
             self.end_stretch();
@@ -134,7 +176,7 @@ impl Waiting {
         let low = self.stretches.iter().fold(self.lowest_left_out, |low, (_, lowest)| low.min(*lowest));
         backlog.low.store(low, Relaxed);
         backlog.left_out.store(self.left_out, Relaxed);
-        backlog.waiting.store((self.found.len() + QUEUE - self.give.capacity()) as u64, Relaxed);
+        backlog.waiting.store(self.count.saturating_sub(taken), Relaxed);
     }
 
     fn end_stretch(&mut self) {
@@ -163,20 +205,26 @@ mod tests {
 
     use super::*;
 
+    fn try_next(hits: &mut Hits) -> Option<Hit> {
+        hits.next.next().or_else(|| {
+            hits.next = hits.more.try_recv().ok()?.into_iter();
+            hits.next.next()
+        })
+    }
+
     fn hit(position: u64) -> Hit {
         Hit { position, target: ([127, 0, 0, 1], 80).into(), time: Timestamp::UNIX_EPOCH }
     }
 
     #[test]
     fn what_waits_holds_the_run_back_until_it_is_taken() {
-        let (give, mut take) = mpsc::channel(QUEUE);
-        let (mut waiting, backlog) = (Waiting::new(give), Backlog::default());
+        let ((mut waiting, mut hits), backlog) = (Waiting::new(), Backlog::default());
         for positions in [vec![7, 5], vec![9], vec![3, 8]] {
             positions.into_iter().for_each(|position| waiting.add(hit(position)));
             waiting.pass_on(&backlog);
         }
         let mut lows = Vec::new();
-        while let Ok(hit) = take.try_recv() {
+        while let Some(hit) = try_next(&mut hits) {
             lows.push((hit.position, backlog.low(), backlog.waiting()));
             backlog.take(1);
             waiting.pass_on(&backlog);
@@ -188,8 +236,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_gone_back_to() {
         const ROOM: usize = 50;
-        let (give, mut take) = mpsc::channel(QUEUE);
-        let (mut waiting, backlog) = (Waiting::with_room(give, ROOM), Backlog::default());
+        let ((mut waiting, mut hits), backlog) = (Waiting::with_room(ROOM), Backlog::default());
         // Everybody at once: more than the queue and the room hold.
         let all = (QUEUE + ROOM + 100) as u64;
         for position in 0..all {
@@ -202,7 +249,7 @@ mod tests {
         assert_eq!(backlog.waiting(), (QUEUE + ROOM) as u64);
         assert_eq!((backlog.left_out(), backlog.low()), (100, 0));
         let mut got = 0;
-        while let Ok(hit) = take.try_recv() {
+        while let Some(hit) = try_next(&mut hits) {
             assert_eq!(hit.position, got);
             got += 1;
             backlog.take(1);
@@ -214,15 +261,14 @@ mod tests {
 
     #[test]
     fn stretches_are_bounded_and_forget_nothing() {
-        let (give, mut take) = mpsc::channel(QUEUE);
-        let (mut waiting, backlog) = (Waiting::new(give), Backlog::default());
+        let ((mut waiting, mut hits), backlog) = (Waiting::new(), Backlog::default());
         for position in (0..3 * STRETCHES_MAX as u64).rev() {
             waiting.add(hit(position));
             waiting.pass_on(&backlog);
         }
         assert_eq!((waiting.stretches.len(), backlog.low()), (STRETCHES_MAX, 0));
         let mut last = u64::MAX;
-        while let Ok(hit) = take.try_recv() {
+        while let Some(hit) = try_next(&mut hits) {
             last = hit.position;
             backlog.take(1);
             waiting.pass_on(&backlog);
