@@ -371,6 +371,12 @@ fn told(sweep: &SweepSnapshot, elapsed: Duration) -> Vec<String> {
         "{} packets sent ({per_second:.0} a second); {} second probes were not needed; {} answered only to one",
         sweep.sent, sweep.saved, sweep.second_answers
     )];
+    if sweep.again_judged > 0 {
+        lines.push(format!(
+            "{} of the packets asked known answerers again, to notice loss; {} of them replied",
+            sweep.again_judged, sweep.again_replied
+        ));
+    }
     let odd = [
         (sweep.unreachable, "turned back by a router, a firewall or the host"),
         (sweep.drops, "answers lost, because this machine was too slow for them"),

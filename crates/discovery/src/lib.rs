@@ -12,6 +12,7 @@ mod cookie;
 mod governor;
 mod listener;
 mod pacer;
+mod sample;
 mod sender;
 mod shard;
 mod sweep;

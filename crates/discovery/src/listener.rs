@@ -7,8 +7,9 @@ use nightlatch_scope::{Shuffled, TargetSet};
 use nightlatch_wire::{Reply, TcpAnswer, Unreachable};
 
 use crate::{
-    Board, Counts, Key,
+    Board, Cookie, Counts, Key,
     board::{By, Noted},
+    sample::Telling,
     sweep::{add_alone, subtract_alone},
 };
 
@@ -40,6 +41,8 @@ pub enum Heard {
     },
     /// Known already.
     Duplicate,
+    /// A target that has answered before was asked again, to see what is lost, and answers once more.
+    Again,
     /// It proves nothing: a wrong cookie, or not one of our addresses and ports.
     Forged,
     /// What it answers was not asked, or too long ago.
@@ -56,6 +59,7 @@ pub struct Listener {
     pub(crate) sources: Vec<IpAddr>,
     pub(crate) board: Arc<Board>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) telling: Telling,
 }
 
 impl Listener {
@@ -74,7 +78,10 @@ impl Listener {
     fn answered(&self, target: SocketAddr, to: SocketAddr, sequence: u32, answer: TcpAnswer) -> Heard {
         let position = match self.position(target, to, sequence) {
             Ok(position) => position,
-            Err(heard) => return heard,
+            Err((heard, nth)) => {
+                nth.inspect(|nth| self.telling.answered_again(target, *nth));
+                return heard;
+            }
         };
         match self.board.note(position, By::Target) {
             Noted::Outside => self.outside(),
@@ -86,6 +93,7 @@ impl Listener {
                 if again {
                     add_alone(&self.counts.second_answers);
                 }
+                self.telling.answered(position, target);
                 match answer {
                     TcpAnswer::SynAck => {
                         add_alone(&self.counts.open);
@@ -103,7 +111,8 @@ impl Listener {
     fn turned_back(&self, target: SocketAddr, from: SocketAddr, sequence: u32, reason: Unreachable) -> Heard {
         let position = match self.position(target, from, sequence) {
             Ok(position) => position,
-            Err(heard) => return heard,
+            // Somebody's word for the target is not its answer.
+            Err((heard, _)) => return heard,
         };
         match self.board.note(position, By::Somebody) {
             Noted::Outside => self.outside(),
@@ -118,18 +127,31 @@ impl Listener {
         }
     }
 
-    /// Which probe it was, if it proves that it saw one.
-    fn position(&self, target: SocketAddr, own: SocketAddr, sequence: u32) -> Result<u64, Heard> {
+    /// Which probe it was, if it proves that it saw one. Else what it is, and which it was of those that asked a target
+    /// again.
+    fn position(
+        &self,
+        target: SocketAddr,
+        own: SocketAddr,
+        sequence: u32,
+    ) -> Result<u64, (Heard, Option<u16>)> {
         let cookie = self.key.cookie(target);
-        let is_ours = cookie.sequence == sequence
-            && cookie.source_port == own.port()
-            && self.sources.contains(&own.ip());
-        if !is_ours {
-            add_alone(&self.counts.forged);
-            return Err(Heard::Forged);
+        let seen = Cookie { sequence, source_port: own.port() };
+        if seen != cookie || !self.sources.contains(&own.ip()) {
+            return Err(self.other(target, own.ip(), cookie, seen));
         }
         let position = self.targets.index_of(target).and_then(|index| self.order.position_of(index));
-        position.ok_or_else(|| self.outside())
+        position.ok_or_else(|| (self.outside(), None))
+    }
+
+    /// What an answer is that does not belong to the usual probe of its target.
+    fn other(&self, target: SocketAddr, own: IpAddr, usual: Cookie, seen: Cookie) -> (Heard, Option<u16>) {
+        let nth = self.sources.contains(&own).then(|| self.key.nth_again(target, usual, seen)).flatten();
+        if nth.is_some() {
+            return (Heard::Again, nth);
+        }
+        add_alone(&self.counts.forged);
+        (Heard::Forged, None)
     }
 
     fn duplicate(&self) -> Heard {

@@ -7,7 +7,11 @@ use std::{
 
 use nightlatch_scope::{AuthorizedTarget, Scope, Shuffled, TargetSet};
 
-use crate::{Board, Caps, Cookie, Counts, Key, Nanos, Settings, sweep::add_alone};
+use crate::{
+    Board, Caps, Cookie, Counts, Key, Nanos, Settings,
+    sample::{ASKS_MAX, Sample, Told},
+    sweep::{add_alone, add_some_alone},
+};
 
 /// How exactly it is remembered when a position was sent to.
 const MARK_EVERY: Nanos = 5_000_000;
@@ -15,6 +19,9 @@ const MARK_EVERY: Nanos = 5_000_000;
 const WAITING_MAX: usize = 1 << 14;
 /// Positions looked at in one call at most, so that long stretches of answered ones do not hold the caller.
 const LOOKS_MAX: u32 = 4096;
+
+/// Members of the sample that are looked at in one call, where caps hold the first ones up.
+const AGAIN_LOOKS_MAX: u32 = 4;
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,6 +58,8 @@ pub struct Sender {
     key: Key,
     board: Arc<Board>,
     counts: Arc<Counts>,
+    sample: Sample,
+    told: Told,
     caps: Caps,
     end: u64,
     walks: Vec<Walk>,
@@ -132,18 +141,19 @@ impl Walk {
     }
 }
 
+/// What a sweep is about, and what both halves of it have.
+pub(crate) struct Shared {
+    pub(crate) targets: Arc<TargetSet>,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) order: Shuffled,
+    pub(crate) key: Key,
+    pub(crate) board: Arc<Board>,
+    pub(crate) counts: Arc<Counts>,
+}
+
 impl Sender {
-    #[expect(clippy::too_many_arguments, reason = "called once, by Sweep::new, which names them all")]
-    pub(crate) fn new(
-        targets: Arc<TargetSet>,
-        scope: Arc<Scope>,
-        order: Shuffled,
-        key: Key,
-        positions: Range<u64>,
-        board: Arc<Board>,
-        counts: Arc<Counts>,
-        settings: &Settings,
-    ) -> Self {
+    pub(crate) fn new(shared: Shared, told: Told, positions: Range<u64>, settings: &Settings) -> Self {
+        let Shared { targets, scope, order, key, board, counts } = shared;
         let walk = |allowed| Walk::new(positions.start, allowed);
         let mut walks = vec![walk(positions.end)];
         walks.extend((1..settings.probes.clamp(1, 8)).map(|_| walk(positions.start)));
@@ -155,6 +165,8 @@ impl Sender {
             key,
             board,
             counts,
+            sample: Sample::default(),
+            told,
             caps: Caps::new(settings.per_network_pps),
             end: positions.end,
             walks,
@@ -216,6 +228,34 @@ impl Sender {
             }
         }
         Next::Wait(now)
+    }
+
+    /// A packet to a target that has answered, where it is time for one: what is lost of those shows what the present
+    /// rate does. It is bounded (64 a second, 1 % of the probes), keeps to scope and caps, and counts apart. To be asked
+    /// for some dozens of times a second; whoever never does has no sample.
+    pub fn ask_again(&mut self, now: Nanos) -> Option<Probe> {
+        self.told.pass_on(&mut self.sample, now);
+        let (judged, replied) = self.sample.settle(now);
+        add_some_alone(&self.counts.again_replied, replied);
+        add_some_alone(&self.counts.again_judged, judged);
+        if self.key.agains() < ASKS_MAX || self.walks.last().is_none_or(|walk| walk.next >= self.end) {
+            return None;
+        }
+        let sent = self.counts.sent.load(Ordering::Relaxed);
+        for _ in 0..AGAIN_LOOKS_MAX {
+            let member = self.sample.take_due(now, sent)?;
+            let socket = member.known.target;
+            let target = self.scope.authorize(socket).ok();
+            let Some(target) = target.filter(|target| self.caps.take(*target, now).is_ok()) else {
+                self.sample.put_back(member, now);
+                continue;
+            };
+            self.sample.ask(member, now);
+            add_alone(&self.counts.asked_again);
+            let cookie = self.key.cookie_again(socket, member.asks);
+            return Some(Probe { position: member.known.position, target, cookie });
+        }
+        None
     }
 
     /// The next position of the last walk that may go on; of the first at the end.

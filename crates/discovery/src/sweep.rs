@@ -10,7 +10,7 @@ use std::{
 use nightlatch_scope::{Scope, Shuffled, TargetSet};
 use nightlatch_wire::Ignored;
 
-use crate::{Board, Key, Listener, Nanos, SECOND, Sender, Shard};
+use crate::{Board, Key, Listener, Nanos, SECOND, Sender, Shard, sample, sender::Shared};
 
 /// What a sweep does.
 #[derive(Clone, Debug)]
@@ -81,6 +81,7 @@ impl Sweep {
         let board = Arc::new(Board::new(positions.start, positions.end));
         let key = Key::new(&settings.secret, settings.source_ports.clone());
         let counts = Arc::new(Counts::default());
+        let (telling, told) = sample::telling();
         let listener = Listener {
             targets: targets.clone(),
             order: order.clone(),
@@ -88,8 +89,10 @@ impl Sweep {
             sources: settings.sources.clone(),
             board: board.clone(),
             counts: counts.clone(),
+            telling,
         };
-        let sender = Sender::new(targets, scope, order, key, positions, board, counts.clone(), settings);
+        let shared = Shared { targets, scope, order, key, board, counts: counts.clone() };
+        let sender = Sender::new(shared, told, positions, settings);
         Self { sender, listener, counts }
     }
 }
@@ -120,7 +123,13 @@ counts! {
     /// Further probes that were saved, because the target had answered.
     saved,
     /// Targets that the scope does not allow.
-    refused,;
+    refused,
+    /// Packets to targets that had answered and were asked again, to see what is lost; not among `sent`.
+    asked_again,
+    /// Of those, the ones that have had their time to be answered.
+    again_judged,
+    /// Of those, the ones that were.
+    again_replied,;
     /// Targets that accept connections.
     open,
     /// Targets that refuse them.
@@ -162,6 +171,12 @@ impl Counts {
 #[inline]
 pub(crate) fn add_alone(count: &AtomicU64) {
     count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// Adds several.
+#[inline]
+pub(crate) fn add_some_alone(count: &AtomicU64, more: u64) {
+    count.store(count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
 }
 
 /// Takes from one.

@@ -49,6 +49,10 @@ pub struct SweepSnapshot {
     pub saved: u64,
     /// Targets that answered only to a second probe.
     pub second_answers: u64,
+    /// Packets that asked known answerers again and have had their time to be answered; they are among `sent`.
+    pub again_judged: u64,
+    /// Of those, the ones that were answered.
+    pub again_replied: u64,
     /// Answers that came again.
     pub duplicates: u64,
     /// Packets that pretended to be answers.

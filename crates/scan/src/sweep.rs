@@ -14,7 +14,7 @@ use std::{
 use jiff::Timestamp;
 use nightlatch_asset::Observation;
 use nightlatch_discovery::{
-    Counts, Governor, Heard, Listener, Nanos, Next, Pacer, Seen, Settings, Shard, Sweep,
+    Counts, Governor, Heard, Listener, Nanos, Next, Pacer, Probe, Seen, Settings, Shard, Sweep,
 };
 use nightlatch_netio::raw;
 use nightlatch_scope::{Scope, TargetSet};
@@ -149,6 +149,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LOOK_EVERY_NANOS: Nanos = 10_000_000;
 /// Waits shorter than this are not worth a sleep.
 const SPIN: Nanos = 30_000;
+/// Scans that are slower than that ask no sample again: they are in nobody's way.
+const SAMPLE_FROM_PPS: u64 = 2_500;
 /// Where a search for the highest rate begins.
 const SEARCH_FROM_PPS: u64 = 400_000;
 /// Reasons that are remembered.
@@ -219,6 +221,8 @@ impl Tracks {
             drops: self.ring_drops.load(Relaxed),
             saved: counts.saved.load(Relaxed),
             second_answers: counts.second_answers.load(Relaxed),
+            again_judged: counts.again_judged.load(Relaxed),
+            again_replied: counts.again_replied.load(Relaxed),
             duplicates: counts.duplicates.load(Relaxed),
             forged: counts.forged.load(Relaxed),
             outside: counts.outside.load(Relaxed),
@@ -311,6 +315,7 @@ impl Running {
             sender: wire.sender,
             walker,
             pacer: Pacer::new(governor.rate_pps(), 0),
+            has_sample: governor.rate_pps() >= SAMPLE_FROM_PPS,
             governor,
             tracks: tracks.clone(),
             cancel,
@@ -362,6 +367,7 @@ struct Sending {
     walker: nightlatch_discovery::Sender,
     pacer: Pacer,
     governor: Governor,
+    has_sample: bool,
     tracks: Arc<Tracks>,
     cancel: Cancel,
     clock: Instant,
@@ -388,6 +394,8 @@ impl Sending {
         let mut batch = self.sender.batch(BATCH);
         let mut is_stopping = false;
         let mut last_look = 0;
+        // A target that is asked again, on its way into a batch.
+        let mut again = None;
         while !self.tracks.over.load(Relaxed) {
             let now = nanos(self.clock.elapsed());
             let is_enough = || self.cancel.is_stopping() || self.tracks.way.is_lost();
@@ -402,27 +410,37 @@ impl Sending {
                 if let Some(link) = self.tracks.way.take_link() {
                     self.sender.follow(link, &mut batch);
                 }
+                if self.has_sample && again.is_none() && !is_stopping && !self.is_held() {
+                    again = self.walker.ask_again(now);
+                }
             }
-            if !is_stopping && (self.tracks.waiting() >= WAITING_MAX || self.tracks.way.is_held()) {
+            if !is_stopping && self.is_held() {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
             let room = self.pacer.allowance(now).min(batch.capacity() as u64) as usize;
             let mut until = self.pacer.next_at();
-            while batch.len() < room {
-                match self.walker.next(now) {
-                    Next::Probe(probe) => {
-                        batch.push(probe.target, probe.cookie.source_port, probe.cookie.sequence);
-                    }
-                    Next::Wait(at) => {
-                        until = at.max(now + SPIN);
-                        break;
-                    }
-                    Next::Done => {
-                        self.tracks.complete.store(!is_stopping, Relaxed);
-                        return self.sender.flush();
+            let mut full = place(again.as_ref(), room);
+            loop {
+                while batch.len() < full {
+                    match self.walker.next(now) {
+                        Next::Probe(probe) => push(&mut batch, &probe),
+                        Next::Wait(at) => {
+                            until = at.max(now + SPIN);
+                            break;
+                        }
+                        Next::Done => {
+                            self.tracks.complete.store(!is_stopping, Relaxed);
+                            return self.sender.flush();
+                        }
                     }
                 }
+                if batch.len() >= room {
+                    break;
+                }
+                let Some(probe) = again.take() else { break };
+                push(&mut batch, &probe);
+                full = room;
             }
             if !batch.is_empty() && room > 0 {
                 let sent = self.sender.send(&mut batch)? as u64;
@@ -437,17 +455,27 @@ impl Sending {
         Ok(())
     }
 
+    /// Whether nothing may be sent for now.
+    fn is_held(&self) -> bool {
+        self.tracks.waiting() >= WAITING_MAX || self.tracks.way.is_held()
+    }
+
     /// Says how far it is, and adjusts the rate.
     fn look(&mut self, now: Nanos) {
         self.publish();
         let counts = &self.tracks.counts;
+        let first = counts.probed.load(Relaxed);
         let seen = Seen {
             sent: self.tracks.sent.load(Relaxed),
+            first,
+            later: (counts.sent.load(Relaxed) + counts.saved.load(Relaxed)).saturating_sub(first),
             answered: counts.answered(),
             second_answers: counts.second_answers.load(Relaxed),
             unreachable: counts.unreachable.load(Relaxed),
             ring_drops: self.tracks.ring_drops.load(Relaxed),
             kernel_drops: self.tracks.kernel_drops.load(Relaxed),
+            again_judged: counts.again_judged.load(Relaxed),
+            again_replied: counts.again_replied.load(Relaxed),
         };
         let before = self.governor.rate_pps();
         let reason = self.governor.look(seen, now);
@@ -465,6 +493,21 @@ impl Sending {
         self.tracks.low.store(self.walker.low(), Relaxed);
         self.tracks.high.store(self.walker.high(), Relaxed);
         self.tracks.rate_pps.store(self.pacer.rate_pps(), Relaxed);
+    }
+}
+
+#[inline]
+fn push(batch: &mut raw::Batch, probe: &Probe) {
+    batch.push(probe.target, probe.cookie.source_port, probe.cookie.sequence);
+}
+
+/// After how many of the `room` probes of a batch that one goes which asks again: at any place with the same chance, since
+/// who lets a number of packets through lets the first of a batch through.
+fn place(again: Option<&Probe>, room: usize) -> usize {
+    match again {
+        // The cookie is random for everybody who does not know the key.
+        Some(probe) if room > 0 => probe.cookie.sequence as usize % room,
+        _ => room,
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use siphasher::sip::SipHasher24;
 
 use super::*;
-use crate::{Heard, Next, Pacer};
+use crate::{Heard, Next, Pacer, Probe};
 
 const US: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const PORTS: RangeInclusive<u16> = 61_000..=61_999;
@@ -362,4 +362,111 @@ fn who_answers_in_time_is_not_asked_again_under_a_cap_either() {
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= SECOND), "{target}");
     }
     assert_eq!(probes.len(), 768);
+}
+
+/// Runs a sweep that has a sample, over a network that loses `lost` in 1/1000 from the third second on; every probe that
+/// asked again: when, and whom.
+fn run_sampled(sweep: &mut Sweep, net: &mut Net, rate: u64, lost: u64) -> (Found, Vec<(Nanos, SocketAddr)>) {
+    let (mut found, mut now, mut asked, mut looked) = (Found::default(), SECOND, Vec::new(), 0);
+    let mut pacer = Pacer::new(rate, now);
+    loop {
+        if now > 4 * SECOND {
+            net.loss_per_mille = lost;
+        }
+        while let Some(entry) = net.flying.first_entry().filter(|entry| entry.key().0 <= now) {
+            if let Heard::Open { target, .. } = sweep.listener.hear(&entry.remove()) {
+                assert!(found.open.insert(target), "said twice");
+            }
+        }
+        if now >= looked + 20_000_000 {
+            looked = now;
+            if let Some(probe) = sweep.sender.ask_again(now) {
+                asked.push((now, probe.target.socket()));
+                net.deliver(probe.target.socket(), probe.cookie.source_port, probe.cookie.sequence, now);
+            }
+        }
+        let count = pacer.allowance(now);
+        for _ in 0..count {
+            match sweep.sender.next(now) {
+                Next::Probe(Probe { target, cookie, .. }) => {
+                    net.deliver(target.socket(), cookie.source_port, cookie.sequence, now);
+                }
+                Next::Wait(_) => break,
+                Next::Done => return (found, asked),
+            }
+        }
+        pacer.sent(count, now);
+        now = (now + 1_000_000).max(pacer.next_at().min(now + 5_000_000));
+    }
+}
+
+#[test]
+fn a_sample_of_answerers_shows_what_is_lost_and_changes_nothing_else() {
+    let targets = targets(&["10.64.0.0/16"], &[80]);
+    for (lost, share) in [(0, 0), (300, 510)] {
+        let settings = Settings { probes: 1, per_network_pps: Some(100), ..settings() };
+        let mut sweep = Sweep::new(targets.clone(), scope(), &settings);
+        let mut net = Net { repeat_per_mille: 300, ..Net::new(8) };
+        let (found, asked) = run_sampled(&mut sweep, &mut net, 5000, lost);
+        let value = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &sweep.counts;
+        // 50 looks a second, and one packet in a hundred of 5,000: for thirteen seconds, but for the first.
+        assert!((400..=655).contains(&asked.len()), "{}", asked.len());
+        assert_eq!(value(&counts.asked_again) as usize, asked.len());
+        let (judged, replied) = (value(&counts.again_judged), value(&counts.again_replied));
+        assert!(judged as usize <= asked.len() && judged as usize + 70 > asked.len(), "{judged}");
+        // Once more than a target is asked again, and no other; each probe is counted once, each answer as well.
+        assert_eq!(value(&counts.sent), 65_536);
+        assert_eq!(net.seen.len(), 65_536 + asked.len());
+        assert_eq!((value(&counts.forged), value(&counts.outside)), (0, 0));
+        if lost == 0 {
+            assert_eq!(replied, judged);
+            assert_eq!(found.open, wanted(&targets, 0));
+            // Copies of answers alone are duplicates: what answers again is none.
+            assert!(value(&counts.duplicates) < 65_536 * 3 / 8 * 35 / 100);
+        }
+        let late: Vec<_> = asked.iter().filter(|(time, _)| *time > 4 * SECOND).collect();
+        let missing = (judged - replied) * 1000 / (late.len() as u64).max(1);
+        assert!(missing.abs_diff(share) <= 80, "{missing} in a thousand of {}", late.len());
+        let mut each: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+        asked.iter().for_each(|(_, target)| *each.entry(*target).or_default() += 1);
+        assert!(each.keys().all(|target| Net::says(*target) < 2), "one that never answered");
+        assert!(each.values().all(|count| *count <= 8));
+        let networks: BTreeSet<u64> = each.keys().map(|target| crate::network(target.ip())).collect();
+        assert!(networks.len() > 100, "{} networks", networks.len());
+    }
+}
+
+#[test]
+fn a_small_sweep_has_no_sample() {
+    let targets = targets(&["10.64.0.0/20"], &[80, 81, 82, 83]);
+    let mut sweep = Sweep::new(targets, scope(), &settings());
+    let (_, asked) = run_sampled(&mut sweep, &mut Net::new(8), 3000, 0);
+    assert_eq!(asked, []);
+}
+
+#[test]
+fn the_last_second_is_as_fast_as_the_others() {
+    const EACH: Nanos = SECOND / 10_000;
+    let mut sender = Sweep::new(targets(&["10.0.0.0/17"], &[80]), scope(), &settings()).sender;
+    let (mut now, mut last, mut times) = (SECOND, SECOND, BTreeMap::<_, Vec<Nanos>>::new());
+    loop {
+        match sender.next(now) {
+            Next::Probe(Probe { target, .. }) => {
+                times.entry(target.socket()).or_default().push(now);
+                last = now;
+                now += EACH;
+            }
+            Next::Wait(at) => now = at.max(now + 1),
+            Next::Done => break,
+        }
+    }
+    let sent = times.values().map(Vec::len).sum::<usize>() as u64;
+    assert_eq!(sent, 2 * (32_768 - 256));
+    let late = last - SECOND - (sent - 1) * EACH;
+    assert!(late < SECOND / 10, "{late} ns were spent waiting");
+    assert!(times.values().all(|two| two[1] - two[0] >= SECOND));
+    // Nobody waits much longer for the second either.
+    let longest = times.values().map(|two| two[1] - two[0]).max();
+    assert!(longest < Some(SECOND * 17 / 10), "{longest:?}");
 }
