@@ -154,6 +154,35 @@ END"
         ));
     }
 
+    /// Lets so many packets a second in, and drops the others: a firewall that is full.
+    pub fn set_room(&self, rate_pps: u32) {
+        self.far.shell(&format!(
+            "nft -f - <<'END'
+table netdev room {{ chain in {{
+  type filter hook ingress device far0 priority -10; policy accept;
+  limit rate over {rate_pps}/second burst 50 packets drop
+}}
+}}
+END"
+        ));
+    }
+
+    /// Packets that the scanner's card has taken in so far, those that the kernel had no room for among them.
+    pub fn near_received(&self) -> u64 {
+        let shown = self.near.shell("cat /proc/net/dev").stdout;
+        let line = shown.lines().find_map(|line| line.trim().strip_prefix("near0:"));
+        let count = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        count.unwrap_or_else(|| panic!("no near0 in {shown}"))
+    }
+
+    /// Has the scanner's card take frames that a program of the far kernel redirects to it, and gives that program a
+    /// card that holds it, which is returned.
+    pub fn take_flood(&self) -> &'static str {
+        self.near.shell("ethtool -K near0 gro on");
+        self.far.shell("ip link add holder0 type veth peer name holder1");
+        "holder0"
+    }
+
     /// Whether the kernel has `tc netem`: delay, duplication and reordering need it.
     pub fn has_netem(&self) -> bool {
         let tried = run(self.far.command("sh").args(["-c", "tc qdisc add dev lo root netem delay 1ms"]));

@@ -11,6 +11,8 @@ mod faults;
 mod found;
 #[path = "lab_net/harness.rs"]
 mod harness;
+#[path = "lab_net/loss.rs"]
+mod loss;
 #[path = "lab_net/pace.rs"]
 mod pace;
 #[path = "lab_net/replies.rs"]
@@ -49,6 +51,7 @@ fn main() {
         found::CASES,
         wire::CASES,
         pace::CASES,
+        loss::CASES,
         replies::CASES,
         faults::CASES,
         ways::CASES,

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use crate::{
     Case,
     found::{FAST_SENDERS, SENDERS, block, block_v6, lab, open, prepare, sweep},
-    replies::forger,
+    replies::{forger, peak_kb},
     wire::run_id,
 };
 
@@ -290,11 +290,7 @@ fn everybody_at_once() {
     let told = thread::spawn(move || stderr.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n"));
     // Sent within seven seconds, and answered from the second after that on.
     thread::sleep(Duration::from_secs(18));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let peak: u64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
-        .unwrap();
+    let peak = peak_kb(child.id().cast_signed());
     eprintln!("    at most {} MB", peak >> 10);
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
