@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::{
     IPV4_HEADER, IPV6_HEADER, TCP,
-    checksum::{Sum, pseudo_header},
+    checksum::{Sum, pseudo_header, tcp_sum},
 };
 
 const ICMP: u8 = 1;
@@ -164,8 +164,7 @@ fn tcp(from: IpAddr, to: IpAddr, segment: &[u8], checksum: Checksum) -> Result<R
         // Without an acknowledgement nothing shows that it answers our probe.
         _ => return Err(Ignored::OtherSegment),
     };
-    let sum = pseudo_header(from, to, segment.len() as u32, TCP);
-    if checksum == Checksum::Verify && sum.bytes(segment).finish() != 0 {
+    if checksum == Checksum::Verify && tcp_sum(from, to, segment).finish() != 0 {
         return Err(Ignored::Checksum);
     }
     Ok(Reply::Tcp {
