@@ -74,6 +74,7 @@ pub struct Sender {
     late: HashSet<u64>,
     cooldown: Nanos,
     done_at: Option<Nanos>,
+    low_when_stopped: Option<u64>,
     positions: u64,
 }
 
@@ -176,6 +177,7 @@ impl Sender {
             late: HashSet::new(),
             cooldown: settings.cooldown,
             done_at: None,
+            low_when_stopped: None,
             positions: positions.end - positions.start,
         }
     }
@@ -187,6 +189,10 @@ impl Sender {
 
     /// Below this everything has had all its probes: where to go on after an interruption.
     pub fn low(&self) -> u64 {
+        self.low_when_stopped.unwrap_or_else(|| self.low_now())
+    }
+
+    fn low_now(&self) -> u64 {
         let walked = self.walks.last().map_or(self.end, |walk| walk.next);
         self.waiting.iter().map(|Reverse((_, position, _))| *position).fold(walked, u64::min)
     }
@@ -198,6 +204,8 @@ impl Sender {
 
     /// Sends nothing more, and waits for answers only.
     pub fn stop(&mut self, now: Nanos) {
+        // Who waits for a slot of its network is forgotten below, and to be asked by whoever goes on.
+        self.low_when_stopped = Some(self.low());
         self.end = 0;
         self.waiting.clear();
         self.late.clear();

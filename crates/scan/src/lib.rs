@@ -19,6 +19,7 @@ mod scan_log;
 mod second_look;
 mod sink;
 mod sweep;
+mod trail;
 mod waiting;
 mod way;
 mod worker;

@@ -25,6 +25,7 @@ use crate::{
     Cancel, Opened, ScanError, SweepSnapshot,
     ledger::Fate,
     run::{Answered, Shared},
+    trail::Trail,
     waiting::{Backlog, Hits, Waiting},
     way::{self, WayNews},
     worker,
@@ -147,6 +148,9 @@ const BATCH: usize = 2048;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often the rate is looked at.
 const LOOK_EVERY_NANOS: Nanos = 10_000_000;
+/// How often everything is waited for that was handed to threads, from the rate on at which there may be some.
+const MARK_EVERY: Nanos = 100_000_000;
+const THREADS_FROM_PPS: u64 = 100_000;
 /// Waits shorter than this are not worth a sleep.
 const SPIN: Nanos = 30_000;
 /// Scans that are slower than that ask no sample again: they are in nobody's way.
@@ -315,6 +319,8 @@ impl Running {
             sender: wire.sender,
             walker,
             pacer: Pacer::new(governor.rate_pps(), 0),
+            trail: Trail::new(probes),
+            marked: 0,
             has_sample: governor.rate_pps() >= SAMPLE_FROM_PPS,
             governor,
             tracks: tracks.clone(),
@@ -367,6 +373,9 @@ struct Sending {
     walker: nightlatch_discovery::Sender,
     pacer: Pacer,
     governor: Governor,
+    /// How far it was, and when that was looked at last.
+    trail: Trail,
+    marked: Nanos,
     has_sample: bool,
     tracks: Arc<Tracks>,
     cancel: Cancel,
@@ -394,6 +403,8 @@ impl Sending {
         let mut batch = self.sender.batch(BATCH);
         let mut is_stopping = false;
         let mut last_look = 0;
+        // Frames that were given up: what is done stays what it was.
+        let mut is_cut_off = false;
         // A target that is asked again, on its way into a batch.
         let mut again = None;
         while !self.tracks.over.load(Relaxed) {
@@ -402,6 +413,7 @@ impl Sending {
             if !is_stopping && (is_enough() || self.stop_at.is_some_and(|at| now >= at)) {
                 is_stopping = true;
                 self.walker.stop(now);
+                is_cut_off = !batch.is_empty();
                 batch.clear();
             }
             if now - last_look >= LOOK_EVERY_NANOS {
@@ -418,7 +430,15 @@ impl Sending {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             }
-            let room = self.pacer.allowance(now).min(batch.capacity() as u64) as usize;
+            let mut room = self.pacer.allowance(now).min(batch.capacity() as u64) as usize;
+            if !is_stopping && now - self.marked >= self.mark_every() {
+                if batch.is_empty() {
+                    self.mark(now)?;
+                } else {
+                    // First what is left of the last one.
+                    room = room.min(batch.len());
+                }
+            }
             let mut until = self.pacer.next_at();
             let mut full = place(again.as_ref(), room);
             loop {
@@ -431,7 +451,11 @@ impl Sending {
                         }
                         Next::Done => {
                             self.tracks.complete.store(!is_stopping, Relaxed);
-                            return self.sender.flush();
+                            self.sender.flush()?;
+                            if !is_cut_off {
+                                self.tracks.low.store(self.walker.low(), Relaxed);
+                            }
+                            return Ok(());
                         }
                     }
                 }
@@ -451,6 +475,27 @@ impl Sending {
                 }
             }
             pause(self.clock, until);
+        }
+        Ok(())
+    }
+
+    /// How often is marked how far it is: what takes frames a moment before they leave is waited for each time.
+    fn mark_every(&self) -> Nanos {
+        let is_direct = matches!(self.sender.kind(), raw::SenderKind::Packet | raw::SenderKind::Ip);
+        if is_direct && self.pacer.rate_pps() < THREADS_FROM_PPS { LOOK_EVERY_NANOS } else { MARK_EVERY }
+    }
+
+    /// Everything that was taken from the walks is in the kernel: a run that is killed goes on from here.
+    fn mark(&mut self, now: Nanos) -> io::Result<()> {
+        self.marked = now;
+        match self.sender.flush() {
+            Ok(()) => {}
+            // A device that takes nothing for seconds: later, then.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if let Some(low) = self.trail.mark(self.walker.low(), now) {
+            self.tracks.low.store(low, Relaxed);
         }
         Ok(())
     }
@@ -490,7 +535,6 @@ impl Sending {
     }
 
     fn publish(&self) {
-        self.tracks.low.store(self.walker.low(), Relaxed);
         self.tracks.high.store(self.walker.high(), Relaxed);
         self.tracks.rate_pps.store(self.pacer.rate_pps(), Relaxed);
     }

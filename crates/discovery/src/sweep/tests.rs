@@ -315,6 +315,23 @@ fn a_sweep_that_is_stopped_only_listens() {
     assert_eq!(sweep.sender.next(4 * SECOND), Next::Done);
 }
 
+#[test]
+fn who_waits_for_a_slot_when_it_is_stopped_is_gone_back_to() {
+    let targets = targets(&["10.6.0.0/24", "10.7.0.0/24"], &[80]);
+    let settings = Settings { per_network_pps: Some(10), probes: 1, ..settings() };
+    let mut sweep = Sweep::new(targets, scope(), &settings);
+    let sent: BTreeSet<u64> = std::iter::from_fn(|| match sweep.sender.next(SECOND) {
+        Next::Probe(probe) => Some(probe.position),
+        _ => None,
+    })
+    .collect();
+    assert!(sent.len() < 10, "{sent:?}");
+    let first_unsent = (0..).find(|position| !sent.contains(position)).unwrap();
+    assert_eq!(sweep.sender.low(), first_unsent);
+    sweep.sender.stop(SECOND);
+    assert_eq!(sweep.sender.low(), first_unsent);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]

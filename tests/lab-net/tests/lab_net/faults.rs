@@ -30,6 +30,7 @@ pub(crate) const CASES: &[Case] = &[
     ("faults/clock-steps", clock_steps),
     ("faults/tunnel", tunnel),
     ("faults/killed-while-hits-wait", killed_while_hits_wait),
+    ("faults/killed-while-batches-wait", killed_while_batches_wait),
     ("faults/everybody-answers-at-once", everybody_at_once),
 ];
 
@@ -274,6 +275,35 @@ fn resumed(lab: &Lab, scanner: &Scanner, rate: &str) -> Run {
         run(&mut scanner.command(lab, &["--resume", &id, "--rate-per-network", "10000000", "--rate", rate]));
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     done
+}
+
+/// With one probe each, what waited for a thread when the scan was killed is sent by the run that goes on, and what was
+/// sent a moment before is asked again, since nobody heard its answer.
+fn killed_while_batches_wait() {
+    let lab = lab(Sky::Sparse);
+    let _listeners = lab.listen(&[80]);
+    let all = block([10, 0, 0, 0], 1 << 21, &[80], Sky::Sparse);
+    for sender in ["packet", "xdp"] {
+        let scanner = Scanner::new();
+        let how = ["10.0.0.0/11", "--ports", "80", "--rate", "400000", "--probes", "1", "--sender", sender];
+        let mut running = start(&mut scanner.scan(&lab, &how));
+        thread::sleep(Duration::from_millis(3500));
+        assert!(!running.ended(), "{sender}: it was over before it was killed");
+        running.signal(Signal::KILL);
+        let first = running.wait(LIMIT);
+        // The last line may be cut off.
+        let whole = first.stdout.rfind('\n').map_or("", |end| &first.stdout[..end]);
+        let first: BTreeSet<SocketAddr> = hits(whole).into_keys().collect();
+        let done = resumed(&lab, &scanner, "100000");
+        let second = open(&done);
+        let (union, twice) = (first.union(&second).count(), first.intersection(&second).count());
+        eprintln!("    {sender}: {} at first, {} then, {twice} twice", first.len(), second.len());
+        let lost = done.stderr.contains("no room") || done.stderr.contains("dropped");
+        assert!(union == all.len() || lost, "{sender}: {union} of {}: {}", all.len(), done.stderr);
+        assert!(first.len() > 1000 && union * 1000 >= all.len() * 999, "{sender}: {union}");
+        // A second of 400,000 packets, of which one in 64 is answered.
+        assert!(twice < 7000, "{sender}: {twice} twice");
+    }
 }
 
 fn everybody_at_once() {
