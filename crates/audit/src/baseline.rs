@@ -54,7 +54,7 @@ impl Baseline {
             let container =
                 subject.container.as_ref().map_or(String::new(), |name| format!(" [{}]", name.raw()));
             let entry = findings.entry(finding.fingerprint.clone()).or_insert_with(|| BaselineEntry {
-                rule: finding.rule.clone(),
+                rule: finding.rule.clone().into_owned(),
                 subject: Text::new(format!(
                     "{} {namespace}/{}{container}",
                     subject.kind.raw(),

@@ -19,7 +19,7 @@ use nightlatch_manifest::{Corpus, Diagnostic, DiagnosticKind, NodeId};
 use nightlatch_untrusted::Text;
 
 use crate::{
-    At, Context, Found, Part, Rule, Settings, Sink,
+    At, Context, Found, Part, Rule, Settings, Sink, Words,
     checks::network::View,
     declared, fix,
     kept::Kept,
@@ -288,14 +288,14 @@ pub(crate) fn verdict(outcome: &RuleOutcome) -> Verdict {
 /// A finding as reports have it, but for what exempts and what mends it.
 fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) -> AuditFinding {
     AuditFinding {
-        rule: rule.id.to_owned(),
-        name: rule.name.to_owned(),
+        rule: Cow::Borrowed(rule.id),
+        name: Cow::Borrowed(rule.name),
         severity,
         subject: location::subject(&found.subject),
         location: Some(location(corpus, found.at)),
         key_location: location::key_location(corpus, found.at),
         pointer: Text::new(location::pointer(found)),
-        message: Text::from(&*found.message),
+        message: text(&found.message),
         related: found
             .evidence()
             .iter()
@@ -310,16 +310,22 @@ fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) 
     }
 }
 
+/// Words of a check: those of the program itself are not copied.
+fn text(words: &Words) -> Text {
+    match words {
+        Cow::Borrowed(own) => Text::of_program(own),
+        Cow::Owned(made) => Text::from(made.as_str()),
+    }
+}
+
 /// How to mend it, when it says so itself or can be mended by an edit.
 fn fix(rule: &Rule, found: &Found<'_>, context: &Context<'_>) -> Option<Fix> {
     let edits = match context.settings.with_fixes {
         true => fix::edits(context.corpus, &found.changes),
         false => Vec::new(),
     };
-    (found.own_fix_text().is_some() || !edits.is_empty()).then(|| {
-        let text = found.own_fix_text().unwrap_or(rule.remediation);
-        Fix { text: Text::from(text), edits }
-    })
+    (found.own_fix_text().is_some() || !edits.is_empty())
+        .then(|| Fix { text: found.own_fix_text().map_or(Text::of_program(rule.remediation), text), edits })
 }
 
 /// Everything that exempts, and what of it was needed.

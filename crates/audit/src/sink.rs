@@ -188,8 +188,8 @@ impl<'a> Found<'a> {
     }
 
     /// How to mend it, when it says so itself.
-    pub(crate) fn own_fix_text(&self) -> Option<&str> {
-        self.more.as_ref()?.fix_text.as_deref()
+    pub(crate) fn own_fix_text(&self) -> Option<&Words> {
+        self.more.as_ref()?.fix_text.as_ref()
     }
 
     /// What it is about within the subject; empty for the container, or the object.

@@ -4,7 +4,7 @@
 
 mod findings;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use nightlatch_untrusted::Text;
 use serde::{Deserialize, Serialize};
@@ -128,9 +128,9 @@ pub enum SuppressedBy {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditFinding {
     /// Stable identifier of the rule, such as `POD-001`.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// Name of the rule, such as `pod/privileged`.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// How bad it is here; a rule may judge one case milder than its default.
     pub severity: Severity,
     /// What it is about.

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     Document, Format, Kind, Node, NodeId, SourceId, Span,
-    tree::{NONE, Slot, key_bit},
+    tree::{NONE, Slot, key_bit, key_hash},
 };
 
 /// Mappings up to this size are searched for repeated keys by comparing all pairs; larger ones by hashing.
@@ -195,16 +195,21 @@ impl TreeBuilder {
     fn push(&mut self, span: Span, kind: Kind, data: u32, len: u32, decoded: bool) -> NodeId {
         let id = self.document.slots.len() as u32;
         let mut slot = Slot { span, parent: NONE, place: NONE, data, len, kind, decoded, keys: 0 };
+        let mut is_key = false;
         match self.open.last() {
             Some(open) => {
                 slot.parent = open.id;
                 slot.place = self.place_in(open);
+                is_key = open.is_mapping && slot.place == NONE;
                 self.pending.push(id);
             }
             None if self.document.root == NONE => self.document.root = id,
             None => {}
         }
         self.document.slots.push(slot);
+        if is_key {
+            self.note_hash(id);
+        }
         NodeId(id)
     }
 
@@ -220,13 +225,26 @@ impl TreeBuilder {
     }
 
     fn attach(&mut self, id: u32) {
-        if self.open.is_empty() {
+        let Some(open) = self.open.last() else {
             if self.document.root == NONE {
                 self.document.root = id;
             }
             return;
-        }
+        };
+        let is_key = open.is_mapping && (self.pending.len() - open.first).is_multiple_of(2);
         self.pending.push(id);
+        if is_key {
+            self.note_hash(id);
+        }
+    }
+
+    /// Gives a scalar that is a key its hash.
+    #[inline]
+    fn note_hash(&mut self, id: u32) {
+        let slot = self.document.slots[id as usize];
+        if !matches!(slot.kind, Kind::Sequence | Kind::Mapping) {
+            self.document.slots[id as usize].keys = key_hash(self.document.bytes(&slot));
+        }
     }
 
     /// Replaces the merge keys of the mapping whose children start at `first` by what they bring.
@@ -289,9 +307,10 @@ impl TreeBuilder {
     }
 }
 
-/// The bits of all keys of a mapping with these children.
+/// The bits of all keys of a mapping with these children. What is a mapping or a sequence and yet a key is never asked
+/// for.
 fn bits_of_keys(document: &Document, children: &[u32]) -> u16 {
-    let bit = |key: &u32| key_bit(document.node(NodeId(*key)).text());
+    let bit = |key: &u32| key_bit(document.slots[*key as usize].keys);
     children.iter().step_by(2).map(bit).fold(0, |bits, bit| bits | bit)
 }
 
@@ -301,10 +320,10 @@ fn without_repeated_keys(document: &Document, children: &[u32], lost: &mut Vec<N
     let pairs = children.len() / 2;
     let repeats = if pairs <= COMPARED_PAIRS_MAX {
         (1..pairs).any(|a| {
-            let name = text(children[2 * a]);
+            let own = &document.slots[children[2 * a] as usize];
             (0..a).any(|b| {
-                let id = children[2 * b];
-                document.slots[id as usize].len as usize == name.len() && text(id) == name
+                let other = &document.slots[children[2 * b] as usize];
+                own.keys == other.keys && document.bytes(own) == document.bytes(other)
             })
         })
     } else {

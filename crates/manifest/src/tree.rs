@@ -62,16 +62,23 @@ pub(crate) struct Slot {
     pub(crate) kind: Kind,
     pub(crate) decoded: bool,
     /// Mapping: the bits of its keys ([`key_bit`]), so that most keys it does not have need no look at those it has.
+    /// Scalar that is a key: its [`key_hash`], so that most others need no look at their text.
     pub(crate) keys: u16,
 }
 
-/// One of 16 bits for a key, by its length and its ends.
+/// A hash of a key, by its length and three of its bytes: cheap, and known while compiling where the key is.
 #[inline]
-pub(crate) fn key_bit(key: &str) -> u16 {
-    let bytes = key.as_bytes();
-    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
-    let mixed = (bytes.len() as u8).wrapping_mul(7) ^ first ^ (last << 1);
-    1 << ((mixed ^ (mixed >> 4)) & 15)
+pub(crate) fn key_hash(key: &[u8]) -> u16 {
+    let (Some(&first), Some(&last)) = (key.first(), key.last()) else { return 0 };
+    let middle = key[key.len() / 2];
+    let mixed = u32::from(first) | u32::from(middle) << 8 | u32::from(last) << 16 | (key.len() as u32) << 24;
+    (mixed.wrapping_mul(0x9e37_79b1) >> 16) as u16
+}
+
+/// One of 16 bits for the hash of a key.
+#[inline]
+pub(crate) fn key_bit(hash: u16) -> u16 {
+    1 << (hash >> 12)
 }
 
 /// One document of a source.
@@ -135,7 +142,7 @@ impl Document {
 
     /// The bytes of [`Node::text`].
     #[inline]
-    fn bytes(&self, slot: &Slot) -> &[u8] {
+    pub(crate) fn bytes(&self, slot: &Slot) -> &[u8] {
         if matches!(slot.kind, Kind::Sequence | Kind::Mapping) {
             return &[];
         }
@@ -246,25 +253,34 @@ impl<'a> Node<'a> {
     }
 
     /// The value of a key, `null` included.
+    #[inline]
     pub fn get_raw(self, key: &str) -> Option<Self> {
-        let slot = self.slot();
-        if slot.kind != Kind::Mapping || slot.keys & key_bit(key) == 0 {
-            return None;
-        }
-        // Asked more often than anything else: most keys differ in length already, which costs no look at the text.
+        // Asked more often than anything else, and mostly for keys that are not there.
+        let (slot, hash) = (self.slot(), key_hash(key.as_bytes()));
+        (slot.kind == Kind::Mapping && slot.keys & key_bit(hash) != 0).then(|| self.find(key, hash)).flatten()
+    }
+
+    /// The value of the key that has this hash.
+    fn find(self, key: &str, hash: u16) -> Option<Self> {
         let document = self.document;
         self.children()
             .chunks_exact(2)
             .find(|pair| {
                 let own = &document.slots[pair[0] as usize];
-                own.len as usize == key.len() && document.bytes(own) == key.as_bytes()
+                own.keys == hash && document.bytes(own) == key.as_bytes()
             })
             .map(|pair| self.other(pair[1]))
     }
 
     /// Follows a dotted path of keys, such as `spec.template.spec`; nothing when a part is absent or `null`.
     pub fn at(self, path: &str) -> Option<Self> {
-        path.split('.').try_fold(self, Node::get)
+        // Parts of paths are a few bytes long, for which a search by machine words costs more than it saves.
+        let (mut node, mut rest) = (self, path);
+        while let Some(dot) = rest.bytes().position(|byte| byte == b'.') {
+            node = node.get(&rest[..dot])?;
+            rest = &rest[dot + 1..];
+        }
+        node.get(rest)
     }
 
     /// The elements of a sequence; none for any other kind.

@@ -21,6 +21,7 @@ pub use markdown::markdown;
 pub use suspicious::is_dangerous;
 pub use terminal::{terminal, terminal_cut, terminal_width};
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// Text from outside: a banner, a header, a host name, a certificate subject, a line of a foreign file.
@@ -29,12 +30,17 @@ use serde::{Deserialize, Serialize};
 /// print JSON use [`json::to_string`], which escapes what a terminal would obey.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Text(String);
+pub struct Text(CompactString);
 
 impl Text {
     /// Takes text as it is.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
+    }
+
+    /// Takes text of our own, which is not copied.
+    pub const fn of_program(text: &'static str) -> Self {
+        Self(CompactString::const_new(text))
     }
 
     /// Takes at most `bytes_max` bytes, replacing what is not UTF-8 by U+FFFD and never splitting a
@@ -49,7 +55,7 @@ impl Text {
                 steps += 1;
             }
         }
-        Self(String::from_utf8_lossy(&bytes[..cut]).into_owned())
+        Self(String::from_utf8_lossy(&bytes[..cut]).into())
     }
 
     /// The raw text, for matching, storing and hashing; never for showing.
@@ -90,13 +96,13 @@ impl Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 }
 

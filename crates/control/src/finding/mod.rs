@@ -271,7 +271,7 @@ fn words_of(finding: &AuditFinding, input: &str) -> String {
     let subject = &finding.subject;
     let text = |text: &Option<Text>| text.as_ref().map_or("", Text::raw).to_owned();
     [
-        finding.rule.as_str(),
+        &*finding.rule,
         &finding.name,
         subject.kind.raw(),
         &text(&subject.namespace),

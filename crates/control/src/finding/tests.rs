@@ -96,7 +96,7 @@ fn queries_find_what_they_say() {
     let check = |text: &str, rules: &[&str]| {
         let query = FindingQuery::parse(text).unwrap();
         let (found, total) = control.findings(&query, 100, 0).unwrap();
-        let found: Vec<&str> = found.iter().map(|stored| stored.finding.rule.as_str()).collect();
+        let found: Vec<&str> = found.iter().map(|stored| &*stored.finding.rule).collect();
         assert_eq!((found.as_slice(), total as usize), (rules, rules.len()), "{text}");
     };
     check("", &["POD-001", "POD-005", "POD-018"]);

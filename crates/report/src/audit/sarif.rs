@@ -32,7 +32,7 @@ pub fn sarif(
     text_of: &dyn Fn(&str) -> Option<std::sync::Arc<str>>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let used: BTreeSet<&str> = report.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    let used: BTreeSet<&str> = report.findings.iter().map(|finding| &*finding.rule).collect();
     let index: BTreeMap<&str, usize> = used.iter().enumerate().map(|(index, id)| (*id, index)).collect();
     let described: Vec<Value> = used.iter().map(|id| rule(id, report, rules)).collect();
     write!(out, "{{\"$schema\":\"{SCHEMA}\",\"version\":\"2.1.0\",\"runs\":[{{\"tool\":")?;
@@ -48,8 +48,7 @@ pub fn sarif(
         if number > 0 {
             out.write_all(b",\n")?;
         }
-        to_writer(&mut *out, &result(finding, index[finding.rule.as_str()], text_of))
-            .map_err(io::Error::from)?;
+        to_writer(&mut *out, &result(finding, index[&*finding.rule], text_of)).map_err(io::Error::from)?;
     }
     let notifications: Vec<Value> = report.notices.iter().map(notification).collect();
     let unreadable = report.notices.iter().any(|notice| notice.kind == NoticeKind::Unreadable);

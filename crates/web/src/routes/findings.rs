@@ -260,7 +260,7 @@ fn row(stored: &StoredFinding, visit: &Visit) -> Row {
     Row {
         severity: finding.severity,
         href: format!("/findings/{}", stored.id),
-        rule: finding.rule.clone(),
+        rule: finding.rule.to_string(),
         rule_href: rules::href(&finding.rule),
         title: nightlatch_audit::rule(&finding.rule).map_or("", |rule| rule.title),
         object: object(finding, NAME_CHARS_MAX),
