@@ -452,7 +452,7 @@ fn mend(files: &mut [(&'static str, String)], report: &AuditReport, rules: &[&st
     let mut edits: Vec<_> = report
         .findings
         .iter()
-        .filter(|finding| rules.contains(&finding.rule.as_str()))
+        .filter(|finding| rules.contains(&&*finding.rule))
         .flat_map(|finding| finding.fix.iter().flat_map(|fix| fix.edits.iter()))
         .collect();
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));

@@ -75,8 +75,10 @@ fn one_cause_is_one_finding() {
         ),
     ] {
         let pod = format!("{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{{spec}}}}}\n");
-        let found: Vec<String> =
-            findings(pod.as_bytes(), &settings()).into_iter().map(|finding| finding.rule).collect();
+        let found: Vec<String> = findings(pod.as_bytes(), &settings())
+            .into_iter()
+            .map(|finding| finding.rule.into_owned())
+            .collect();
         for rule in told {
             assert!(found.iter().any(|own| own == rule), "{rule} is missing: {spec}: {found:?}");
         }

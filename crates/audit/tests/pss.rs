@@ -396,5 +396,5 @@ fn findings(pod: &str, profile: Profile, minor: u16) -> Vec<String> {
     settings.pss = KubernetesVersion { major: 1, minor };
     let report = audit(&corpus, &settings);
     assert_eq!(report.input.workloads, 1, "{pod}");
-    report.findings.iter().map(|finding| finding.rule.clone()).collect()
+    report.findings.iter().map(|finding| finding.rule.to_string()).collect()
 }

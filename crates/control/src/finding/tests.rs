@@ -7,8 +7,8 @@ use super::*;
 
 fn finding(rule: &str, severity: Severity, namespace: &str, message: &str) -> AuditFinding {
     AuditFinding {
-        rule: rule.into(),
-        name: format!("pod/{}", rule.to_lowercase()),
+        rule: rule.to_owned().into(),
+        name: format!("pod/{}", rule.to_lowercase()).into(),
         severity,
         subject: Subject {
             kind: "Deployment".into(),

@@ -168,8 +168,8 @@ fn poisoned_finding(text: &str, rule: &str) -> AuditFinding {
     let t = || Text::from(text);
     let location = Some(Location { file: t(), line: 1, column: 2, end_line: 1, end_column: 3 });
     AuditFinding {
-        rule: rule.into(),
-        name: text.into(),
+        rule: rule.to_owned().into(),
+        name: text.to_owned().into(),
         severity: Severity::High,
         subject: Subject {
             api_version: t(),

@@ -162,8 +162,8 @@ mod tests {
         let edit = || Replacement { file: own(), start: number, end: 99, text: own() };
         let some = text.is_some();
         AuditFinding {
-            rule: text.unwrap_or("POD-001").to_owned(),
-            name: "pod/privileged".to_owned(),
+            rule: text.unwrap_or("POD-001").to_owned().into(),
+            name: "pod/privileged".into(),
             severity: Severity::High,
             subject: Subject {
                 api_version: own(),
