@@ -23,12 +23,11 @@ import tempfile
 
 # A beginning of names is taken when so much of the code it matches is needed.
 SHARE_MIN = 0.6
-# A generic function has an instance for each of its types, with one name but for the hash: they are taken together, behind all
-# others, when so much of them is needed, or when there are no more bytes of them than this.
-GENERIC_SHARE_MIN = 0.08
-GENERIC_BYTES_MAX = 16 * 1024
 # No shorter beginning is taken, whatever it matches.
 PREFIX_MIN = 8
+# Where valgrind loads a position-independent program. It knows the functions of `.text` by their place in the file, and those
+# that an earlier list has placed in a section of their own by their place in memory.
+LOADED_AT = 0x108000
 
 
 def executed(program, arguments):
@@ -39,13 +38,13 @@ def executed(program, arguments):
             ["valgrind", "--tool=callgrind", "--dump-instr=yes", "--compress-pos=no", "--compress-strings=no",
              f"--callgrind-out-file={out}", program, *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False)
-        own, found = False, set()
+        base, found = None, set()
         with open(out, encoding="utf-8") as lines:
             for line in lines:
                 if line.startswith("ob="):
-                    own = line[3:].strip() == os.path.realpath(program)
-                elif own and line.startswith("0x"):
-                    found.add(int(line.split()[0], 16))
+                    base = {os.path.realpath(program): 0, "???": LOADED_AT}.get(line[3:].strip())
+                elif base is not None and line.startswith("0x"):
+                    found.add(int(line.split()[0], 16) - base)
     return found
 
 
@@ -73,8 +72,7 @@ def beginnings(names, length=PREFIX_MIN):
     first = names[0][0]
     length = max(length, len(os.path.commonprefix([first, names[-1][0]])))
     if len(names) == 1:
-        if needed >= GENERIC_SHARE_MIN * whole or whole <= GENERIC_BYTES_MAX:
-            yield needed / whole, first
+        yield needed / whole, first
     elif needed >= SHARE_MIN * whole:
         yield needed / whole, first[:length] + "*"
     else:
@@ -88,14 +86,16 @@ def main():
     addresses = set().union(*(executed(program, run) for run in runs))
     known = functions(program)
     starts = [start for start, _, _ in known]
-    places = {starts[bisect.bisect_right(starts, address) - 1] for address in addresses}
+    at = {address: bisect.bisect_right(starts, address) - 1 for address in addresses}
+    places = {starts[index] for address, index in at.items() if index >= 0 and address < starts[index] + known[index][1]}
     # Functions of the same code are one, with several names, and the linker knows it by one of them.
     by_name = {}
     for start, size, name in known:
         whole, needed = by_name.get(without_hash(name), (0, 0))
         by_name[without_hash(name)] = (whole + size, needed + (size if start in places else 0))
     found = beginnings(sorted((name, whole, needed) for name, (whole, needed) in by_name.items()))
-    taken = [name for share, name in sorted(found, key=lambda found: found[0] < SHARE_MIN)]
+    # A generic function has an instance for each of its types, with one name but for the hash: those stand last.
+    taken = [name for share, name in sorted(found, key=lambda found: (-round(found[0], 2), found[1]))]
     if not taken:
         sys.exit(f"{program}: no function was seen at work; is it a release build with symbols?")
     print(f"{len(places)} functions are needed; {len(taken)} beginnings of names match them", file=sys.stderr)
