@@ -6,11 +6,11 @@ page that is touched, so that a run of 5 ms comes to 9 MB of code in memory. Pla
 
     order.py PROGRAM MANIFEST > crates/cli/hot.ld
 
-PROGRAM is a release build; MANIFEST a small file to audit. Needs valgrind and nm (Debian: valgrind, binutils). They
-are given by the shortest beginnings of their names that match little else, so that most of the list outlives changes; instances
-of generic functions by their hashes, which hold as long as the compiler and the versions of the libraries are the same. A name
-that is not there any more does no harm; a function that is missing is only where it would be without the list. `crates/cli/build.rs` hands it to
-the linker; `bench/audit/run.py` measures what comes of it.
+PROGRAM is a release build; MANIFEST a small file to audit. Needs valgrind and nm (Debian: valgrind, binutils). Functions are
+given by the shortest beginnings of their names that match little else, without the hashes at their ends, so that most of the list
+outlives changes and holds for any compiler and folder. The instances of a generic function cannot be told apart that way: they
+stand together, behind all others. A name that is not there any more does no harm; a function that is missing is only where it
+would be without the list. `crates/cli/build.rs` hands it to the linker; `bench/audit/run.py` measures what comes of it.
 """
 
 import bisect
