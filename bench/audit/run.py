@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures `nightlatch audit` beside Checkov on corpora that a seeded generator writes; see README.md.
 
-usage: bench/audit/run.py [--binary PATH] [--checkov PATH] [--runs N] [--checkov-runs N] [--keep DIR]
+usage: bench/audit/run.py [--binary PATH] [--parsers PATH] [--checkov PATH] [--runs N] [--checkov-runs N] [--keep DIR]
 """
 
 import argparse
@@ -19,6 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 20261126
 LARGE_BYTES = 14_000_000
 PODS = 4_537
+# Of bare-parse: trees with spans, ours and saphyr's; events with spans, of which nothing is kept.
+PARSERS = ["nightlatch", "saphyr", "saphyr-events", "libyaml-events"]
 
 
 def labels(rng, app):
@@ -165,6 +167,7 @@ def report(what, command, runs):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--binary", default=str(ROOT / "target/release/nightlatch"))
+    arguments.add_argument("--parsers", help="path of bare-parse, see bare-parse/; left out when not given")
     arguments.add_argument("--checkov", help="path of checkov 3.3; left out when not given")
     arguments.add_argument("--runs", type=int, default=7)
     arguments.add_argument("--checkov-runs", type=int, default=1)
@@ -184,7 +187,11 @@ def main():
             parse = report("nightlatch, one rule (reading alone)", core + [chosen.binary, "audit", str(corpus), "--rule", "API-020", "--json"], chosen.runs)
             own = report("nightlatch, default profile, one core", core + [chosen.binary, "audit", str(corpus), "--json"], chosen.runs)
             report("nightlatch, all rules, one core", core + [chosen.binary, "audit", str(corpus), "--profile", "all", "--json"], chosen.runs)
-            print(f"| audit over reading | {own / parse:.2f} times | | | |")
+            text = report("nightlatch, default profile as text, one core", core + [chosen.binary, "audit", str(corpus)], chosen.runs)
+            print(f"| audit over reading | {own / parse:.2f} times, as text {text / parse:.2f} | | | |")
+            for parser in PARSERS if chosen.parsers else []:
+                bare = report(f"bare parse, {parser}", core + [chosen.parsers, parser, str(corpus)], chosen.runs)
+                print(f"| audit over {parser} | {own / bare:.2f} times, as text {text / bare:.2f} | | | |", flush=True)
             if chosen.checkov:
                 command = [chosen.checkov, "-d", str(corpus), "--framework", "kubernetes", "--compact", "--quiet", "-o", "json"]
                 theirs = report("checkov, kubernetes", command, chosen.checkov_runs)

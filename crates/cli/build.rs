@@ -27,7 +27,11 @@ fn main() {
     }
     // Made by bench/startup/order.py, from a release build, for release builds.
     if variable("PROFILE") == "release" {
-        println!("cargo:rustc-link-arg-bin=nightlatch=-Wl,-T,{}/hot.ld", variable("CARGO_MANIFEST_DIR"));
+        // Not by `-Wl`, which would split the path at a comma.
+        let script = format!("{}/hot.ld", variable("CARGO_MANIFEST_DIR"));
+        for argument in ["-Xlinker", "-T", "-Xlinker", &script] {
+            println!("cargo:rustc-link-arg-bin=nightlatch={argument}");
+        }
     }
 }
 

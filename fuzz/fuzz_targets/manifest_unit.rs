@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nightlatch_manifest::{Corpus, Input, components, node_files};
+use nightlatch_manifest::{Corpus, Input, components, node_files, workloads};
 
 fuzz_target!(|bytes: &[u8]| {
     let names = [
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(span.start <= span.end && span.end as usize <= corpus.source(source).text.len());
     }
     let objects: Vec<_> = corpus.objects().collect();
-    for component in components(&corpus, &objects) {
+    for component in components(&corpus, &objects, &workloads(&corpus, &objects)) {
         assert!(component.at.span().end as usize <= component.document().text().len());
     }
     let _ = node_files(&corpus).len();

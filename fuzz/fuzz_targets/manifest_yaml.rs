@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = root.pointer_from(root);
     }
     let objects: Vec<_> = corpus.objects().collect();
-    let _ = (corpus.census(), components(&corpus, &objects).len(), workloads(&corpus, &objects).len());
+    let workloads = workloads(&corpus, &objects);
+    let _ = (corpus.census(), components(&corpus, &objects, &workloads).len());
     for project in compose_projects(&corpus) {
         for service in &project.services {
             let _ = (service.ports(&project), service.mounts(&project), service.environment(&project));

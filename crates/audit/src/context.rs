@@ -71,11 +71,12 @@ impl<'a> Context<'a> {
         for (index, object) in objects.iter().enumerate() {
             by_kind.entry(object.kind).or_default().push(index);
         }
+        let workloads = workloads(corpus, &objects);
         Self {
             corpus,
             settings,
-            workloads: workloads(corpus, &objects),
-            components: components(corpus, &objects),
+            components: components(corpus, &objects, &workloads),
+            workloads,
             compose: compose_projects(corpus),
             cloud: crate::checks::cloud::Estate::new(corpus),
             objects,

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
 };
@@ -23,7 +23,7 @@ use crate::{
     checks::network::View,
     declared, fix,
     kept::Kept,
-    location::{self, location},
+    location::{self, Wayfinder, location},
     rule::Runs,
     suppress::{self, CommentExempt, Exempt},
 };
@@ -54,6 +54,7 @@ pub struct Judged<'c, 'a> {
     exempt: HashMap<usize, Suppression>,
     /// Everything but the findings.
     report: AuditReport,
+    wayfinder: RefCell<Wayfinder<'a>>,
 }
 
 /// Where one finding of the report is among those of the checks.
@@ -76,7 +77,15 @@ impl<'c, 'a> Judged<'c, 'a> {
         report.rules = rules.iter().zip(&sinks).map(|(rule, sink)| outcome(rule, sink, settings)).collect();
         let found: Vec<Kept<'a>> = sinks.into_iter().map(|sink| sink.found).collect();
         let order = in_order(&rules, &found, settings);
-        let mut judged = Self { context, rules, found, order, exempt: HashMap::new(), report };
+        let mut judged = Self {
+            context,
+            rules,
+            found,
+            order,
+            exempt: HashMap::new(),
+            report,
+            wayfinder: RefCell::default(),
+        };
         judged.exempt();
         judged
     }
@@ -122,7 +131,8 @@ impl<'c, 'a> Judged<'c, 'a> {
     fn made(&self, index: usize) -> AuditFinding {
         let place = self.order[index];
         let (rule, found) = self.at(place);
-        let mut finding = finding(rule, found, place.severity, self.context.corpus);
+        let mut finding =
+            finding(rule, found, place.severity, self.context.corpus, &mut self.wayfinder.borrow_mut());
         finding.suppressed = self.exempt.get(&index).cloned();
         if finding.suppressed.is_none() {
             finding.fix = fix(rule, found, self.context);
@@ -286,7 +296,13 @@ pub(crate) fn verdict(outcome: &RuleOutcome) -> Verdict {
 }
 
 /// A finding as reports have it, but for what exempts and what mends it.
-fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) -> AuditFinding {
+fn finding<'a>(
+    rule: &Rule,
+    found: &Found<'a>,
+    severity: Severity,
+    corpus: &Corpus,
+    wayfinder: &mut Wayfinder<'a>,
+) -> AuditFinding {
     AuditFinding {
         rule: Cow::Borrowed(rule.id),
         name: Cow::Borrowed(rule.name),
@@ -294,7 +310,7 @@ fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) 
         subject: location::subject(&found.subject),
         location: Some(location(corpus, found.at)),
         key_location: location::key_location(corpus, found.at),
-        pointer: Text::new(location::pointer(found)),
+        pointer: Text::new(wayfinder.pointer(found)),
         message: text(&found.message),
         related: found
             .evidence()
@@ -305,7 +321,7 @@ fn finding(rule: &Rule, found: &Found<'_>, severity: Severity, corpus: &Corpus) 
             })
             .collect(),
         fix: None,
-        fingerprint: location::fingerprint(rule, found),
+        fingerprint: wayfinder.fingerprint(rule, found),
         suppressed: None,
     }
 }
@@ -365,7 +381,7 @@ impl<'c, 'a> Exemptions<'c, 'a> {
         }
     }
 
-    fn suppression(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
+    fn suppression(&mut self, rule: &Rule, found: &Found<'a>) -> Option<Suppression> {
         self.by_comment(rule, found)
             .or_else(|| self.by_annotation(rule, found))
             .or_else(|| self.by_config(rule, found))
@@ -429,12 +445,12 @@ impl<'c, 'a> Exemptions<'c, 'a> {
         None
     }
 
-    fn by_config(&mut self, rule: &Rule, found: &Found<'_>) -> Option<Suppression> {
+    fn by_config(&mut self, rule: &Rule, found: &Found<'a>) -> Option<Suppression> {
         let settings = self.context.settings;
         if settings.exemptions.is_empty() {
             return None;
         }
-        let finding = finding(rule, found, rule.severity, self.context.corpus);
+        let finding = finding(rule, found, rule.severity, self.context.corpus, &mut Wayfinder::default());
         for (index, exemption) in settings.exemptions.iter().enumerate() {
             if !crate::exemption::matches(exemption, rule, &finding) {
                 continue;

@@ -47,7 +47,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 128;
 /// The last word that names a secret decides, and only words that change nothing may follow it: `DB_PASSWORD_PROD`
 /// is a password, `PASSWORD_FILE`, `password_min_length`, `secretName`, `tokenizer` and `server-tokens` are not.
 pub(crate) fn judge(name: &str) -> Option<Name> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+    if name.len() > NAME_BYTES_MAX || !may_hold_noun(name) {
         return None;
     }
     let words = words(name);
@@ -139,6 +139,18 @@ fn push<'a>(word: &'a str, found: &mut Vec<Cow<'a, str>>) {
     }
     found.push(word.into());
 }
+
+/// False when no word of the name can be a noun: most names are told by this, without being taken apart.
+fn may_hold_noun(name: &str) -> bool {
+    name.as_bytes().windows(3).any(|bytes| {
+        let lower = [bytes[0] | 0x20, bytes[1] | 0x20, bytes[2] | 0x20];
+        NOUN_STARTS.contains(&&lower)
+    })
+}
+
+/// What every noun, and every word written as one with a noun, has in it.
+const NOUN_STARTS: &[&[u8; 3]] =
+    &[b"pas", b"pwd", b"tok", b"sec", b"key", b"coo", b"cre", b"sal", b"aut", b"pat"];
 
 fn is_noun(word: &str) -> bool {
     NOUNS.contains(&word)
@@ -279,6 +291,17 @@ mod tests {
             "tokenReview",
         ] {
             assert_eq!(promise(name).filter(|p| *p != Promise::Login), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_word_that_names_a_secret_passes_the_first_look() {
+        for word in NOUNS.iter().copied().chain(GLUED.iter().map(|&(ending, _)| ending)) {
+            assert!(may_hold_noun(word), "{word}");
+            assert!(may_hold_noun(&format!("my_{}", word.to_ascii_uppercase())), "{word}");
+        }
+        for word in ["", "pa", "DATABASE_HOST", "replicas", "LOG_LEVEL"] {
+            assert!(!may_hold_noun(word), "{word}");
         }
     }
 }

@@ -344,19 +344,22 @@ impl<'a> Node<'a> {
             node = parent;
         }
         let mut pointer = String::with_capacity(80);
-        for node in nodes.into_iter().rev() {
-            pointer.push('/');
-            match node.key().map(Self::text) {
-                Some(key) if key.contains(['~', '/']) => {
-                    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                }
-                Some(key) => pointer.push_str(key),
-                None => {
-                    let _ = write!(pointer, "{}", node.slot().place);
-                }
+        nodes.into_iter().rev().for_each(|node| node.push_step(&mut pointer));
+        pointer
+    }
+
+    /// Adds the last part of its JSON pointer, with its slash: from what it stands in to itself.
+    pub fn push_step(self, pointer: &mut String) {
+        pointer.push('/');
+        match self.key().map(Self::text) {
+            Some(key) if key.bytes().any(|byte| matches!(byte, b'~' | b'/')) => {
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Some(key) => pointer.push_str(key),
+            None => {
+                let _ = write!(pointer, "{}", self.slot().place);
             }
         }
-        pointer
     }
 }
 

@@ -101,7 +101,8 @@ fn repetition_costs_no_more_than_its_length() {
         let corpus = read(name, text);
         let _ = (corpus.census(), nightlatch_manifest::compose_projects(&corpus).len());
         let objects: Vec<_> = corpus.objects().collect();
-        let _ = nightlatch_manifest::components(&corpus, &objects).len();
+        let workloads = nightlatch_manifest::workloads(&corpus, &objects);
+        let _ = nightlatch_manifest::components(&corpus, &objects, &workloads).len();
         let tagged = corpus
             .documents
             .iter()

@@ -5,17 +5,22 @@ use super::{
     command_line::{self, Found, Word},
     environment, image,
 };
-use crate::{Container, Corpus, Node, Object, Workload};
+use crate::{Container, Node, Workload};
 
-/// The components in the pods of `objects`, once per template.
-pub(super) fn components<'a>(corpus: &'a Corpus, objects: &[Object<'a>]) -> Vec<Component<'a>> {
-    crate::workloads(corpus, objects)
+/// The components in the pods of `workloads`, once per template.
+pub(super) fn components<'a>(workloads: &[Workload<'a>]) -> Vec<Component<'a>> {
+    workloads
         .iter()
         .flat_map(|workload| workload.containers().flat_map(|container| of_container(workload, container)))
         .collect()
 }
 
 fn of_container<'a>(workload: &Workload<'a>, container: Container<'a>) -> Vec<Component<'a>> {
+    let by_image = image::program(container.image);
+    let has_words = ["command", "args"].iter().any(|key| container.node.get(key).is_some());
+    if by_image.is_none() && !has_words {
+        return Vec::new();
+    }
     let environment = environment::of_container(container.node);
     let words = |key: &str| -> Vec<Word<'a>> {
         let list = container.node.get(key);
@@ -23,7 +28,6 @@ fn of_container<'a>(workload: &Workload<'a>, container: Container<'a>) -> Vec<Co
         items.map(|node| Word { text: environment.expand_kubernetes(node.text()), node }).collect()
     };
     let (command, arguments) = (words("command"), words("args"));
-    let by_image = image::program(container.image);
     let mut all = command.clone();
     all.extend(arguments.iter().cloned());
     let mut found: Vec<Found<'a>> = command_line::programs(&all);

@@ -13,7 +13,7 @@ mod unit;
 use std::fmt;
 
 pub(crate) use self::k3s::k3s_argument;
-use crate::{Container, Corpus, Document, Node, Object};
+use crate::{Container, Corpus, Document, Node, Object, Workload};
 
 /// Which program.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -170,9 +170,13 @@ impl<'a> Component<'a> {
     }
 }
 
-/// Every program that the corpus tells of, in order of place. `objects` are those of the corpus.
-pub fn components<'a>(corpus: &'a Corpus, objects: &[Object<'a>]) -> Vec<Component<'a>> {
-    let mut found = container::components(corpus, objects);
+/// Every program that the corpus tells of, in order of place. `objects` and `workloads` are those of the corpus.
+pub fn components<'a>(
+    corpus: &'a Corpus,
+    objects: &[Object<'a>],
+    workloads: &[Workload<'a>],
+) -> Vec<Component<'a>> {
+    let mut found = container::components(workloads);
     found.extend(unit::components(corpus));
     found.extend(process::components(corpus));
     found.extend(k3s::components(corpus));

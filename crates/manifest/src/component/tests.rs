@@ -8,7 +8,7 @@ fn show(files: &[(&str, &str)]) -> Vec<String> {
         .map(|(name, text)| Input { name: (*name).to_owned().into(), bytes: text.as_bytes().to_vec() });
     let corpus = Corpus::read(inputs);
     let objects: Vec<Object<'_>> = corpus.objects().collect();
-    components(&corpus, &objects)
+    components(&corpus, &objects, &crate::workloads(&corpus, &objects))
         .iter()
         .map(|component| {
             let flags: Vec<String> = component

@@ -133,8 +133,10 @@ pub fn insert(mapping: Node<'_>, key: &str, value: &str) -> Option<Vec<TextEdit>
     }
     let own = place.own_children(mapping);
     let column = place.column(own.first()?.0);
-    let entry = emit::entry(key, value.root(), column, place.step(), place.line_end());
-    place.add_line(mapping, &own, column, &entry).map(|edit| vec![edit])
+    let (step, line_end) = (place.step(), place.line_end());
+    value.with_entry(Entry { key, column, step, line_end }, |entry| {
+        place.add_line(mapping, &own, column, entry).map(|edit| vec![edit])
+    })
 }
 
 /// Adds an element to the end of a list.
@@ -193,7 +195,31 @@ fn anchors_in_use(place: &Place<'_>, part: std::ops::Range<usize>) -> bool {
 
 /// A value that was given as text.
 #[derive(Clone)]
-struct Value(Rc<crate::Document>);
+struct Value {
+    document: Rc<crate::Document>,
+    written: Rc<RefCell<Vec<Written>>>,
+}
+
+/// How a value was written below a key.
+struct Written {
+    key: String,
+    column: usize,
+    step: usize,
+    line_end: &'static str,
+    lines: String,
+}
+
+/// Where a value is to be written below a key.
+struct Entry<'k> {
+    key: &'k str,
+    column: usize,
+    step: usize,
+    line_end: &'static str,
+}
+
+/// Ways in which a value was written that are kept: in one estate all files are indented alike, and one value stands below
+/// one key.
+const WRITTEN_MAX: usize = 8;
 
 /// Values and bytes of each that are kept read: thousands of edits write the same few.
 const KEPT_MAX: usize = 64;
@@ -208,7 +234,7 @@ impl Value {
         if let Some(kept) = KEPT.with_borrow(|kept| kept.get(text).cloned()) {
             return Some(kept);
         }
-        let value = Self(Rc::new(read::value(text)?));
+        let value = Self { document: Rc::new(read::value(text)?), written: Rc::default() };
         KEPT.with_borrow_mut(|kept| {
             if kept.len() < KEPT_MAX && text.len() <= KEPT_BYTES_MAX {
                 kept.insert(text.to_owned(), value.clone());
@@ -218,7 +244,25 @@ impl Value {
     }
 
     fn root(&self) -> Node<'_> {
-        self.0.root()
+        self.document.root()
+    }
+
+    /// Gives the lines of the value below a key to `asked`.
+    fn with_entry<T>(&self, entry: Entry<'_>, asked: impl FnOnce(&str) -> T) -> T {
+        let Entry { key, column, step, line_end } = entry;
+        let is_it = |kept: &&Written| {
+            kept.key == key && (kept.column, kept.step, kept.line_end) == (column, step, line_end)
+        };
+        if let Some(kept) = self.written.borrow().iter().find(is_it) {
+            return asked(&kept.lines);
+        }
+        let lines = emit::entry(key, self.root(), column, step, line_end);
+        let result = asked(&lines);
+        let mut written = self.written.borrow_mut();
+        if written.len() < WRITTEN_MAX && key.len() + lines.len() <= KEPT_BYTES_MAX {
+            written.push(Written { key: key.to_owned(), column, step, line_end, lines });
+        }
+        result
     }
 }
 

@@ -5,8 +5,13 @@ use nightlatch_finding::audit::{AuditFinding, Fix, Location, Related, Replacemen
 use nightlatch_untrusted::json::to_writer;
 use serde::Serialize;
 
+/// A finding with its places, its message and its fix.
+const USUAL_BYTES: usize = 2048;
+
 /// Appends the finding to `out`.
 pub(super) fn write(finding: &AuditFinding, out: &mut Vec<u8>) {
+    // Most are shorter, and a buffer that is large enough is not asked to grow at every word.
+    out.reserve(USUAL_BYTES);
     start(out, "{\"rule\":", &finding.rule);
     start(out, ",\"name\":", &finding.name);
     start(out, ",\"severity\":", finding.severity.as_str());
@@ -105,9 +110,15 @@ fn list<T>(items: &[T], out: &mut Vec<u8>, one: impl Fn(&T, &mut Vec<u8>)) {
 }
 
 /// What stands before a text, and the text.
-fn start(out: &mut Vec<u8>, before: &str, text: &str) {
+#[inline]
+fn start(out: &mut Vec<u8>, before: &'static str, text: &str) {
     out.extend_from_slice(before.as_bytes());
+    quoted(out, text);
+}
+
+fn quoted(out: &mut Vec<u8>, text: &str) {
     if needs_no_escape(text.as_bytes()) {
+        out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
@@ -117,7 +128,8 @@ fn start(out: &mut Vec<u8>, before: &str, text: &str) {
 }
 
 /// What stands before a number, and the number.
-fn count(out: &mut Vec<u8>, before: &str, number: u32) {
+#[inline]
+fn count(out: &mut Vec<u8>, before: &'static str, number: u32) {
     out.extend_from_slice(before.as_bytes());
     let mut digits = [0; 10];
     let mut at = digits.len();
