@@ -66,12 +66,11 @@ impl Source {
         self.lines.get_or_init(|| {
             let bytes = self.text.as_bytes();
             let mut starts = vec![0];
-            for (index, &byte) in bytes.iter().enumerate() {
-                let ends = byte == b'\n' || (byte == b'\r' && bytes.get(index + 1) != Some(&b'\n'));
-                if ends {
-                    starts.push(index as u32 + 1);
-                }
-            }
+            starts.extend(
+                memchr::memchr2_iter(b'\n', b'\r', bytes)
+                    .filter(|&at| bytes[at] == b'\n' || bytes.get(at + 1) != Some(&b'\n'))
+                    .map(|at| at as u32 + 1),
+            );
             starts
         })
     }

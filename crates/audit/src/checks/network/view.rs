@@ -17,12 +17,20 @@ pub(crate) struct View<'c, 'a> {
     engine: OnceCell<Engine<'c>>,
     objects: OnceCell<HashMap<(SourceId, Span), usize>>,
     pods: OnceCell<BTreeMap<&'c str, Vec<usize>>>,
+    subjects: OnceCell<Vec<Option<(Subject<'a>, Node<'a>)>>>,
 }
 
 impl<'c, 'a> View<'c, 'a> {
     pub(crate) fn new(context: &'c Context<'a>) -> Self {
         let network = context.network();
-        Self { context, network, engine: OnceCell::new(), objects: OnceCell::new(), pods: OnceCell::new() }
+        Self {
+            context,
+            network,
+            engine: OnceCell::new(),
+            objects: OnceCell::new(),
+            pods: OnceCell::new(),
+            subjects: OnceCell::new(),
+        }
     }
 
     /// The engine, made when it is first asked: most checks of most inputs need none.
@@ -58,9 +66,15 @@ impl<'c, 'a> View<'c, 'a> {
 
     /// Subject and place of a finding about a pod.
     pub(super) fn pod(&self, pod: usize) -> Option<(Subject<'a>, Node<'a>)> {
-        let object = self.object(self.network.pods.get(pod)?.origin)?;
-        let subject = Subject::object(object).with_template(self.context.template_metadata(object));
-        Some((subject, name_of(object)))
+        let of_pod = |origin| {
+            let object = self.object(origin)?;
+            let subject = Subject::object(object).with_template(self.context.template_metadata(object));
+            Some((subject, name_of(object)))
+        };
+        // Every check asks for every pod.
+        let subjects =
+            self.subjects.get_or_init(|| self.network.pods.iter().map(|pod| of_pod(pod.origin)).collect());
+        *subjects.get(pod)?
     }
 
     /// NetworkPolicies with their objects.
