@@ -59,7 +59,11 @@ fn collect(dir: &Path, files: &mut Vec<Vec<u8>>) -> io::Result<()> {
 fn nightlatch(files: Vec<Vec<u8>>) -> Result<usize, String> {
     let input = |(at, bytes)| Input { name: format!("{at}.yaml").into(), bytes };
     let corpus = Corpus::read(files.into_iter().enumerate().map(input));
-    if corpus.diagnostics.is_empty() { Ok(corpus.documents.len()) } else { Err("a file was not read".to_owned()) }
+    if corpus.diagnostics.is_empty() {
+        Ok(corpus.documents.len())
+    } else {
+        Err("a file was not read".to_owned())
+    }
 }
 
 /// The tree of every document, with spans. All trees are kept, as an audit keeps them.

@@ -118,7 +118,6 @@ fn start(out: &mut Vec<u8>, before: &'static str, text: &str) {
 
 fn quoted(out: &mut Vec<u8>, text: &str) {
     if needs_no_escape(text.as_bytes()) {
-        out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
