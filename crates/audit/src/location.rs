@@ -293,4 +293,22 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fingerprints_are_those_of_every_version_before() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: n}\nspec:\n  containers:\n\
+                    \x20 - {name: c, image: a/b:1, securityContext: {privileged: true}}\n";
+        let corpus = Corpus::read([Input { name: "pod.yaml".into(), bytes: text.as_bytes().to_vec() }]);
+        let report = crate::audit(&corpus, &crate::Settings::new(jiff::civil::date(2026, 11, 1)));
+        let of = |rule: &str, pointer: &str| -> Vec<&str> {
+            let is_it = |found: &&nightlatch_finding::audit::AuditFinding| {
+                found.rule == rule && found.pointer.raw() == pointer
+            };
+            report.findings.iter().filter(is_it).map(|found| found.fingerprint.as_str()).collect()
+        };
+        // Baselines and stores hold them: they may never change.
+        assert_eq!(of("POD-001", "/spec/containers/0/securityContext/privileged"), ["5c69807019d48d5c"]);
+        assert_eq!(of("POD-034", "/spec/containers/0/resources/limits/memory"), ["4c19df3df9a3dc00"]);
+        assert_eq!(of("NET-004", "/metadata/name"), ["9c0ec731f0071d7c"]);
+    }
 }
