@@ -78,6 +78,19 @@ impl Shuffled {
         Some(position)
     }
 
+    /// Puts in the place of each number where it stands, as [`Shuffled::position_of`] does, and several times as fast;
+    /// `u64::MAX` where there is none.
+    pub fn positions_of(&self, numbers: &mut [u64]) {
+        for slot in numbers.iter_mut() {
+            *slot = if *slot < self.total { self.round_trip_back(*slot) } else { u64::MAX };
+        }
+        for slot in numbers.iter_mut() {
+            while *slot >= self.total && *slot != u64::MAX {
+                *slot = self.round_trip_back(*slot);
+            }
+        }
+    }
+
     /// The numbers from `position` on.
     pub fn iter_from(&self, position: u64) -> impl Iterator<Item = u64> {
         (position..self.total).filter_map(|position| self.at(position))
@@ -258,6 +271,11 @@ mod tests {
             let count = order.fill(first, &mut numbers);
             let wanted: Vec<u64> = order.iter_from(first).take(most).collect();
             prop_assert_eq!(&numbers[..count], &wanted[..]);
+            let mut positions: Vec<u64> = numbers.iter().map(|number| number % (total + 2)).collect();
+            let wanted: Vec<u64> =
+                positions.iter().map(|number| order.position_of(*number).unwrap_or(u64::MAX)).collect();
+            order.positions_of(&mut positions);
+            prop_assert_eq!(positions, wanted);
         }
 
         #[test]

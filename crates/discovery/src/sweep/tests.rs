@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use siphasher::sip::SipHasher24;
 
 use super::*;
-use crate::{Heard, Next, Pacer, Probe};
+use crate::{Cookie, Heard, Next, Pacer, Probe};
 
 const US: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const PORTS: RangeInclusive<u16> = 61_000..=61_999;
@@ -116,15 +116,19 @@ fn run(sweep: &mut Sweep, net: &mut Net, rate: u64, most: u64) -> (Found, Nanos)
     loop {
         turns += 1;
         assert!(turns < 50_000_000, "it never ends");
+        let mut arrived = Vec::new();
         while let Some(entry) = net.flying.first_entry().filter(|entry| entry.key().0 <= now) {
-            let new = match sweep.listener.hear(&entry.remove()) {
+            arrived.push(entry.remove());
+        }
+        sweep.listener.hear_all(&arrived, |heard| {
+            let new = match heard {
                 Heard::Open { target, .. } => found.open.insert(target),
                 Heard::Closed { target, .. } => found.closed.insert(target),
                 Heard::Unreachable { target, .. } => found.unreachable.insert(target),
                 _ => true,
             };
             assert!(new, "said twice");
-        }
+        });
         if pacer.allowance(now) == 0 {
             now = pacer.next_at();
             continue;
@@ -249,6 +253,41 @@ fn what_proves_nothing_is_not_believed() {
     assert_eq!(sweep.listener.hear(&early), Heard::Outside);
     assert!(matches!(sweep.listener.hear(&reply(from, own, right)), Heard::Open { .. }));
     assert_eq!(sweep.listener.hear(&reply(from, own, right)), Heard::Duplicate);
+}
+
+proptest! {
+    #[test]
+    fn many_replies_at_once_are_judged_as_one_by_one(
+        which in proptest::collection::vec((0usize..90, 0u8..6), 0..80), asked in 0usize..100,
+    ) {
+        let targets = targets(&["10.2.0.0/26"], &[80]);
+        let mut sweeps = [(); 2].map(|()| Sweep::new(targets.clone(), scope(), &settings()));
+        for sweep in &mut sweeps {
+            for _ in 0..asked.min(64) {
+                prop_assert!(matches!(sweep.sender.next(SECOND), Next::Probe(_)));
+            }
+        }
+        let key = Key::new(&[3; 16], PORTS);
+        let reply = |&(last, kind): &(usize, u8)| {
+            // Some are of nobody who could be asked.
+            let target = SocketAddr::from(([10, 2, 0, last as u8], 80));
+            let Cookie { sequence, source_port } = if kind == 3 { key.cookie_again(target, 1) } else { key.cookie(target) };
+            let own = SocketAddr::new(if kind == 4 { target.ip() } else { US }, source_port);
+            let answer = if kind == 2 { TcpAnswer::Reset } else { TcpAnswer::SynAck };
+            let acknowledgement = sequence.wrapping_add(1 + u32::from(kind == 5));
+            match kind {
+                0 => Reply::Unreachable { reporter: US, source: own, target, sequence, reason: Unreachable::Host },
+                _ => Reply::Tcp { from: target, to: own, acknowledgement, answer },
+            }
+        };
+        let replies: Vec<Reply> = which.iter().map(reply).collect();
+        let one_by_one: Vec<Heard> = replies.iter().map(|reply| sweeps[0].listener.hear(reply)).collect();
+        let mut at_once = Vec::new();
+        sweeps[1].listener.hear_all(&replies, |heard| at_once.push(heard));
+        prop_assert_eq!(one_by_one, at_once);
+        let [one, other] = sweeps.map(|sweep| format!("{:?}", sweep.counts));
+        prop_assert_eq!(one, other);
+    }
 }
 
 #[test]
