@@ -286,10 +286,7 @@ fn wire(
     let device = route.path().device.as_ref().map(|device| device.index);
     let ring =
         Ring::open(device, ports, has(Family::V4), has(Family::V6), Ring::BYTES).map_err(Not::because)?;
-    let (mut sender, why) = raw::Sender::open_for(kind, &route, user).map_err(Not::because)?;
-    if threads > 0 {
-        sender = sender.with_threads(threads).map_err(Not::because)?;
-    }
+    let (sender, why) = raw::Sender::open_with(kind, &route, threads, user).map_err(Not::because)?;
     tell(&format_args!("discovery: SYN packets, sender {why}"));
     if let Some(note) = sender.note() {
         tell(&format_args!("note: {note}"));

@@ -68,7 +68,7 @@ fn blast(
     seconds: u64,
     rate: u64,
 ) -> std::io::Result<(u64, Duration)> {
-    let mut batch = sender.batch(1024);
+    let mut batch = sender.batch(1024)?;
     let (mut sent, mut sequence) = (0u64, 0u32);
     let start = Instant::now();
     let mut next = targets.iter().cycle();

@@ -333,6 +333,7 @@ impl Running {
             listener,
             tracks: tracks.clone(),
             waiting,
+            replies: Vec::with_capacity(REPLIES),
             has_told: false,
             counted: clock,
             kernel_drops_before: kernel_drops(),
@@ -400,7 +401,7 @@ impl Sending {
     }
 
     fn go(&mut self) -> io::Result<()> {
-        let mut batch = self.sender.batch(BATCH);
+        let mut batch = self.sender.batch(BATCH)?;
         let mut is_stopping = false;
         let mut last_look = 0;
         // Frames that were given up: what is done stays what it was.
@@ -569,12 +570,16 @@ struct Listening {
     listener: Listener,
     tracks: Arc<Tracks>,
     waiting: Waiting,
+    /// Not judged yet; empty between two calls.
+    replies: Vec<Reply>,
     /// That some found no room.
     has_told: bool,
     counted: Instant,
     kernel_drops_before: u64,
 }
 
+/// Replies that are judged together.
+const REPLIES: usize = 64;
 /// How often what was dropped is asked for.
 const COUNT_EVERY: Duration = Duration::from_millis(20);
 /// One line of sixteen numbers for each processor, the second of which counts dropped packets
@@ -612,17 +617,29 @@ impl Listening {
 
     fn listen(&mut self, wait: Duration) -> io::Result<()> {
         let (listener, counts, waiting) = (&self.listener, &self.tracks.counts, &mut self.waiting);
+        let replies = &mut self.replies;
         // What comes in one go came within milliseconds.
         let mut heard_at = None;
-        self.ring.receive(wait, |packet, checksum| match Reply::read(packet, checksum) {
-            Ok(reply) => {
-                if let Heard::Open { position, target } = listener.hear(&reply) {
+        let mut hear = |replies: &mut Vec<Reply>| {
+            listener.hear_all(replies, |heard| {
+                if let Heard::Open { position, target } = heard {
                     let time = *heard_at.get_or_insert_with(Timestamp::now);
                     waiting.add(Hit { position, target, time });
                 }
+            });
+            replies.clear();
+        };
+        let received = self.ring.receive(wait, |packet, checksum| match Reply::read(packet, checksum) {
+            Ok(reply) => {
+                replies.push(reply);
+                if replies.len() == REPLIES {
+                    hear(replies);
+                }
             }
             Err(why) => counts.ignore(why),
-        })?;
+        });
+        hear(replies);
+        received?;
         if self.counted.elapsed() >= COUNT_EVERY {
             self.counted = Instant::now();
             self.tracks.ring_drops.store(self.ring.drops()?, Relaxed);

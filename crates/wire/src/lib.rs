@@ -10,7 +10,7 @@ mod syn;
 
 pub use checksum::{Sum, tcp_sum};
 pub use reply::{Checksum, Ignored, Reply, TcpAnswer, Unreachable};
-pub use syn::{FRAME_BYTES_MAX, Link, SLOT_BYTES, SynTemplate};
+pub use syn::{FRAME_BYTES_MAX, Link, SLOT_BYTES, SLOT_BYTES_V4, SynTemplate};
 
 /// Protocol number of TCP (IANA, Assigned Internet Protocol Numbers).
 const TCP: u8 = 6;

@@ -7,8 +7,11 @@ use crate::{
 
 /// Room of one frame in a batch: the longest frame, rounded up to whole 32-byte halves of a cache line.
 pub const SLOT_BYTES: usize = 96;
+/// Room of one frame of IPv4: a cache line.
+pub const SLOT_BYTES_V4: usize = 64;
 /// The longest frame: Ethernet with a VLAN tag, IPv6, TCP with one option.
 pub const FRAME_BYTES_MAX: usize = 18 + IPV6_HEADER + TCP_BYTES;
+const FRAME_BYTES_MAX_V4: usize = 18 + IPV4_HEADER + TCP_BYTES;
 /// TCP header with the option that says the segment size. Hosts exist that answer a SYN only when it has options
 /// (Durumeric et al., "Ten Years of ZMap", 2024, section 4.3).
 const TCP_BYTES: usize = 24;
@@ -17,7 +20,7 @@ const HOPS: u8 = 64;
 /// Receive window of a SYN: 44 segments of 1460 bytes, as Linux offers.
 const WINDOW: u16 = 64_240;
 const SYN: u8 = 0x02;
-const _: () = assert!(FRAME_BYTES_MAX <= SLOT_BYTES);
+const _: () = assert!(FRAME_BYTES_MAX <= SLOT_BYTES && FRAME_BYTES_MAX_V4 <= SLOT_BYTES_V4);
 
 /// What stands before the IP header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,9 +72,8 @@ impl Link {
 pub struct SynTemplate {
     frame: [u8; SLOT_BYTES],
     length: usize,
-    /// Where the IP header begins, and the TCP header.
+    /// Where the IP header begins.
     ip: usize,
-    tcp: usize,
     source: IpAddr,
     /// Sums of what does not change, of the IPv4 header and of the TCP segment with its pseudo header.
     ip_sum: Sum,
@@ -128,7 +130,7 @@ impl SynTemplate {
         };
         let tcp_sum =
             pseudo_header(source, nobody, TCP_BYTES as u32, TCP).bytes(&frame[tcp..tcp + TCP_BYTES]);
-        Self { frame, length: tcp + TCP_BYTES, ip, tcp, source, ip_sum, tcp_sum }
+        Self { frame, length: tcp + TCP_BYTES, ip, source, ip_sum, tcp_sum }
     }
 
     /// The address that frames come from.
@@ -141,42 +143,81 @@ impl SynTemplate {
         self.length
     }
 
-    /// Writes the frame for `target` into `slot` and returns its length; 0 when the target is of the other family.
+    /// Room that a frame takes: [`SLOT_BYTES_V4`], or [`SLOT_BYTES`] for IPv6.
+    pub fn slot_bytes(&self) -> usize {
+        match self.source {
+            IpAddr::V4(_) => SLOT_BYTES_V4,
+            IpAddr::V6(_) => SLOT_BYTES,
+        }
+    }
+
+    /// Writes the frame for `target` into `slot` and returns its length; 0 when the target is of the other family, or the
+    /// slot shorter than [`slot_bytes`](Self::slot_bytes). What of the slot is behind that stays as it was.
     ///
     /// - `sequence`: initial sequence number; who answers acknowledges `sequence + 1` (RFC 9293, section 3.4).
     #[inline]
-    pub fn write(
+    pub fn write(&self, target: SocketAddr, source_port: u16, sequence: u32, slot: &mut [u8]) -> usize {
+        let written = match (target.ip(), self.source) {
+            (IpAddr::V4(to), IpAddr::V4(_)) => self.write_v4(to, target.port(), source_port, sequence, slot),
+            (IpAddr::V6(to), IpAddr::V6(_)) => self.write_v6(to, target.port(), source_port, sequence, slot),
+            _ => None,
+        };
+        written.map_or(0, |()| self.length)
+    }
+
+    // Both look at the slot's length once, and then at places that are known: this is done for every packet.
+
+    #[inline]
+    fn write_v4(
         &self,
-        target: SocketAddr,
+        to: Ipv4Addr,
+        port: u16,
         source_port: u16,
         sequence: u32,
-        slot: &mut [u8; SLOT_BYTES],
-    ) -> usize {
-        *slot = self.frame;
-        let sum = match (target.ip(), self.source) {
-            (IpAddr::V4(to), IpAddr::V4(_)) => {
-                let identification = (sequence >> 16) as u16;
-                let header = &mut slot[self.ip..self.tcp];
-                header[4..6].copy_from_slice(&identification.to_be_bytes());
-                header[16..20].copy_from_slice(&to.octets());
-                let sum = self.ip_sum.word(identification).long(to.to_bits());
-                header[10..12].copy_from_slice(&sum.finish().to_be_bytes());
-                self.tcp_sum.long(to.to_bits())
-            }
-            (IpAddr::V6(to), IpAddr::V6(_)) => {
-                slot[self.ip + 24..self.ip + 40].copy_from_slice(&to.octets());
-                self.tcp_sum.bytes(&to.octets())
-            }
-            _ => return 0,
-        };
-        let sum = sum.word(source_port).word(target.port()).long(sequence);
-        let segment = &mut slot[self.tcp..self.tcp + TCP_BYTES];
-        segment[..2].copy_from_slice(&source_port.to_be_bytes());
-        segment[2..4].copy_from_slice(&target.port().to_be_bytes());
-        segment[4..8].copy_from_slice(&sequence.to_be_bytes());
-        segment[16..18].copy_from_slice(&sum.finish().to_be_bytes());
-        self.length
+        slot: &mut [u8],
+    ) -> Option<()> {
+        let slot = slot.first_chunk_mut::<SLOT_BYTES_V4>()?;
+        *slot = *self.frame.first_chunk()?;
+        let packet = slot.get_mut(self.ip..)?.first_chunk_mut::<{ IPV4_HEADER + TCP_BYTES }>()?;
+        let (header, segment) = packet.split_first_chunk_mut::<IPV4_HEADER>()?;
+        let identification = (sequence >> 16) as u16;
+        header[4..6].copy_from_slice(&identification.to_be_bytes());
+        header[16..20].copy_from_slice(&to.octets());
+        let sum = self.ip_sum.word(identification).long(to.to_bits());
+        header[10..12].copy_from_slice(&sum.finish().to_be_bytes());
+        let sum = self.tcp_sum.long(to.to_bits());
+        write_segment(segment.first_chunk_mut()?, sum, source_port, port, sequence);
+        Some(())
     }
+
+    #[inline]
+    fn write_v6(
+        &self,
+        to: Ipv6Addr,
+        port: u16,
+        source_port: u16,
+        sequence: u32,
+        slot: &mut [u8],
+    ) -> Option<()> {
+        let slot = slot.first_chunk_mut::<SLOT_BYTES>()?;
+        *slot = self.frame;
+        let packet = slot.get_mut(self.ip..)?.first_chunk_mut::<{ IPV6_HEADER + TCP_BYTES }>()?;
+        let (header, segment) = packet.split_first_chunk_mut::<IPV6_HEADER>()?;
+        header[24..40].copy_from_slice(&to.octets());
+        let sum = self.tcp_sum.bytes(&to.octets());
+        write_segment(segment.first_chunk_mut()?, sum, source_port, port, sequence);
+        Some(())
+    }
+}
+
+/// - `sum`: of what does not change and of the address.
+#[inline]
+fn write_segment(segment: &mut [u8; TCP_BYTES], sum: Sum, source_port: u16, port: u16, sequence: u32) {
+    let sum = sum.word(source_port).word(port).long(sequence);
+    segment[..2].copy_from_slice(&source_port.to_be_bytes());
+    segment[2..4].copy_from_slice(&port.to_be_bytes());
+    segment[4..8].copy_from_slice(&sequence.to_be_bytes());
+    segment[16..18].copy_from_slice(&sum.finish().to_be_bytes());
 }
 
 #[cfg(test)]
@@ -201,9 +242,11 @@ mod tests {
             sequence in any::<u32>(),
         ) {
             let (source, to) = (Ipv4Addr::from_bits(source), Ipv4Addr::from_bits(to));
+            let (template, to_them) = (SynTemplate::v4(link, source), SocketAddr::from((to, ports.1)));
             let mut slot = [0xff; SLOT_BYTES];
-            let length = SynTemplate::v4(link, source)
-                .write((to, ports.1).into(), ports.0, sequence, &mut slot);
+            prop_assert_eq!(template.write(to_them, ports.0, sequence, &mut slot[..SLOT_BYTES_V4 - 1]), 0);
+            let length = template.write(to_them, ports.0, sequence, &mut slot);
+            prop_assert!(length <= template.slot_bytes() && slot[SLOT_BYTES_V4..].iter().all(|byte| *byte == 0xff));
             let packet = &slot[link.header_bytes()..length];
             prop_assert_eq!(packet.len(), 44);
             prop_assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), packet.len());
@@ -221,9 +264,11 @@ mod tests {
             sequence in any::<u32>(),
         ) {
             let (source, to) = (Ipv6Addr::from_bits(source), Ipv6Addr::from_bits(to));
+            let (template, to_them) = (SynTemplate::v6(link, source), SocketAddr::from((to, ports.1)));
             let mut slot = [0xff; SLOT_BYTES];
-            let length = SynTemplate::v6(link, source)
-                .write((to, ports.1).into(), ports.0, sequence, &mut slot);
+            prop_assert_eq!(template.write(to_them, ports.0, sequence, &mut slot[..SLOT_BYTES_V4]), 0);
+            let length = template.write(to_them, ports.0, sequence, &mut slot);
+            prop_assert!(length <= template.slot_bytes());
             let packet = &slot[link.header_bytes()..length];
             prop_assert_eq!(packet.len(), 64);
             prop_assert_eq!(&packet[8..24], &source.octets());

@@ -159,6 +159,11 @@ impl Assembler {
         self.put(0x67, to as u8, 0, 0, bits)
     }
 
+    /// `to <<= by`, of which the lowest six bits count.
+    pub(super) fn shift_left_by(&mut self, to: Register, by: Register) -> &mut Self {
+        self.put(0x6f, to as u8, by as u8, 0, 0)
+    }
+
     /// `to = *(from + offset)`, zero-extended.
     pub(super) fn load(&mut self, width: Width, to: Register, from: Register, offset: i16) -> &mut Self {
         self.put(0x61 | width.bits(), to as u8, from as u8, offset, 0)
@@ -179,10 +184,10 @@ impl Assembler {
         self.put(0x95, 0, 0, 0, 0)
     }
 
-    /// `to = ` address of the only value of an array map.
-    pub(super) fn map_value(&mut self, to: Register, map: &OwnedFd) -> &mut Self {
+    /// `to = ` address of the byte `offset` in the only value of an array map.
+    pub(super) fn map_value(&mut self, to: Register, map: &OwnedFd, offset: i32) -> &mut Self {
         self.put(0x18, to as u8, MAP_VALUE, 0, map.as_raw_fd());
-        self.put(0, 0, 0, 0, 0)
+        self.put(0, 0, 0, 0, offset)
     }
 
     /// A label to jump to; it must be placed before [`finish`](Self::finish).
@@ -392,10 +397,11 @@ pub(super) fn attach_xdp(program: &OwnedFd, device: u32) -> io::Result<OwnedFd> 
     call_for_descriptor(LINK_CREATE, &mut { attributes })
 }
 
-/// The words at the beginning of a shared value, which programs write to while this process reads.
+/// Words of a shared value, which programs write to while this process reads.
 #[derive(Debug)]
 pub(super) struct SharedWords {
     mapping: Arc<Mapping>,
+    offset: usize,
     bytes: usize,
 }
 
@@ -408,26 +414,30 @@ pub(super) struct Part {
     bytes: usize,
 }
 
-/// Maps a shared value: `word_bytes` of words, then `count` parts of `part_bytes` each.
+/// Maps a shared value: `words.0` times `words.1` bytes of words, then `parts.0` parts of `parts.1` bytes.
 ///
 /// # Errors
 /// What mmap(2) said, also when the value is shorter than that.
 pub(super) fn map_value(
     map: &OwnedFd,
-    word_bytes: usize,
-    part_bytes: usize,
-    count: usize,
-) -> io::Result<(SharedWords, Vec<Part>)> {
-    let bytes = part_bytes.checked_mul(count).and_then(|parts| parts.checked_add(word_bytes));
+    words: (usize, usize),
+    parts: (usize, usize),
+) -> io::Result<(Vec<SharedWords>, Vec<Part>)> {
+    let word_bytes = words.0.checked_mul(words.1).ok_or(io::ErrorKind::InvalidInput)?;
+    let bytes = parts.0.checked_mul(parts.1).and_then(|bytes| bytes.checked_add(word_bytes));
     let bytes = bytes.ok_or(io::ErrorKind::InvalidInput)?;
     let mapping = Arc::new(Mapping::shared(map.as_fd(), bytes, 0)?);
-    let parts = (0..count).map(|at| Part {
+    let words = (0..words.0).map(|at| SharedWords {
         mapping: Arc::clone(&mapping),
-        offset: word_bytes + at * part_bytes,
-        bytes: part_bytes,
+        offset: at * words.1,
+        bytes: words.1,
     });
-    let parts = parts.collect();
-    Ok((SharedWords { mapping, bytes: word_bytes }, parts))
+    let parts = (0..parts.0).map(|at| Part {
+        mapping: Arc::clone(&mapping),
+        offset: word_bytes + at * parts.1,
+        bytes: parts.1,
+    });
+    Ok((words.collect(), parts.collect()))
 }
 
 impl SharedWords {
@@ -444,27 +454,52 @@ impl SharedWords {
     }
 
     fn word(&self, offset: usize) -> Option<&AtomicU32> {
-        if offset < self.bytes { self.mapping.word(offset) } else { None }
+        if offset < self.bytes { self.mapping.word(self.offset + offset) } else { None }
     }
 }
 
 impl Part {
-    /// Copies `bytes` to `offset`; false, and nothing written, when they do not fit.
-    pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
-        if offset.checked_add(bytes.len()).is_none_or(|end| end > self.bytes) {
-            return false;
+    /// `bytes` of memory that no kernel reads.
+    #[cfg(test)]
+    pub(super) fn anonymous(bytes: usize) -> Self {
+        Self { mapping: Arc::new(Mapping::anonymous(bytes).unwrap()), offset: 0, bytes }
+    }
+
+    /// `count` bytes from `offset` on, to be written; `None` where they are not inside.
+    #[inline]
+    pub(super) fn slice_mut(&mut self, offset: usize, count: usize) -> Option<&mut [u8]> {
+        if !self.holds(offset, count) {
+            return None;
         }
-        // SAFETY: this part is borrowed exclusively, and a program reads it only in a run of its holder.
-        unsafe { self.mapping.write(self.offset + offset, bytes) };
-        true
+        // SAFETY: this part is borrowed exclusively, no other part overlaps it, and a program reads it only in a run of its
+        // holder.
+        unsafe { self.mapping.slice_mut(self.offset + offset, count) }
+    }
+
+    /// `count` bytes from `offset` on; `None` where they are not inside.
+    #[cfg(test)]
+    pub(super) fn slice(&self, offset: usize, count: usize) -> Option<&[u8]> {
+        if !self.holds(offset, count) {
+            return None;
+        }
+        // SAFETY: whoever writes has this part borrowed exclusively.
+        unsafe { self.mapping.slice_mut(self.offset + offset, count).map(|slice| &*slice) }
     }
 
     /// Copies `count` bytes within the part; nothing happens when they are not inside.
     pub(super) fn copy_within(&mut self, from: usize, to: usize, count: usize) {
-        let inside = |at: usize| at.checked_add(count).is_some_and(|end| end <= self.bytes);
-        if inside(from) && inside(to) {
-            // SAFETY: as in `write`.
+        if self.holds(from, count) && self.holds(to, count) {
+            // SAFETY: as in `slice_mut`.
             unsafe { self.mapping.copy_within(self.offset + from, self.offset + to, count) };
         }
+    }
+
+    /// Whether both are parts of one value.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.mapping, &other.mapping)
+    }
+
+    fn holds(&self, offset: usize, count: usize) -> bool {
+        offset.checked_add(count).is_some_and(|end| end <= self.bytes)
     }
 }

@@ -1,64 +1,50 @@
 use std::{
-    io,
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    io, mem,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use nightlatch_wire::SLOT_BYTES;
-
 use super::{
-    Batch, Device, RawError, User,
-    bpf::Part,
-    live_run::{LANE_FRAMES, Runner, SLOT_STRIDE, cannot_take},
+    Batch, Device, Path, RawError, User,
+    lane::Lane,
+    live_run::{Runner, cannot_take},
     restrict::restrict_sender,
     sender::Unsent,
 };
 
-/// Lanes that frames wait in: one is filled while the kernel sends another and a third waits.
-const LANES: usize = 3;
+/// Lanes for each thread: one that the kernel sends, and one that waits to be. The caller fills one more.
+const LANES_EACH: usize = 2;
 /// How often frames that the device did not take are offered again before they count as lost.
 const OFFERS_MAX: usize = 200;
 /// How long a full device is given before the next offer.
 const DEVICE_FULL_PAUSE: Duration = Duration::from_micros(50);
-/// How long the worker may keep a lane before the sender takes it for stuck.
+/// How long the threads may keep all lanes before the sender takes them for stuck.
 const LANE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends whole Ethernet frames by live frames (`BPF_PROG_RUN` with `BPF_F_TEST_XDP_LIVE_FRAMES`), from Linux 5.18 on.
 ///
 /// A program in the kernel copies each frame from memory shared with this process into a page and redirects it to the
 /// device; nothing is allocated, and no socket, queue, routing or firewall is passed. Nor a packet tap: a capture on the
-/// device does not see what leaves this way, one at the far end does. A thread of its own runs the program over one lane
-/// while [`send`](Self::send) fills the other. Which frames the device took is known exactly (see [`Runner`]); those it
-/// did not take are offered again.
+/// device does not see what leaves this way, one at the far end does. A batch lies in that memory, and
+/// [`send`](Self::send) only exchanges it for an empty one: threads of its own run the program over the full ones
+/// meanwhile, each a program of its own. Which frames the device took is known exactly (see [`Runner`]); those it did not take are offered again.
 ///
 /// Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Everything in the kernel goes when the descriptors are closed.
 #[derive(Debug)]
 pub(super) struct LiveSender {
-    /// Lanes for the worker; `None` once closed.
+    /// Lanes for the threads; `None` once closed.
     full: Option<SyncSender<Lane>>,
     done: Receiver<Done>,
     free: Vec<Lane>,
-    worker: Option<JoinHandle<()>>,
+    /// Lanes that the threads have, or that wait for them.
+    out: usize,
+    threads: Vec<JoinHandle<()>>,
     device: String,
-    holder: String,
-}
-
-/// Frames in the shared memory, by length: the kernel takes one length in a run.
-#[derive(Debug)]
-pub(super) struct Lane {
-    /// Number of its first slot.
-    pub(super) first_slot: usize,
-    slots: Part,
-    runs: Vec<Run>,
-}
-
-/// Frames of one length that stand one after the other.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Run {
-    frame_bytes: usize,
-    first: usize,
-    count: usize,
+    holders: Vec<String>,
 }
 
 /// What became of a lane.
@@ -73,53 +59,42 @@ struct Done {
 }
 
 impl LiveSender {
-    /// Loads the programs for `device` and starts the thread, which becomes `user` where one is named.
-    pub(super) fn open(device: &Device, user: Option<&User>) -> Result<Self, RawError> {
-        let (runner, parts) = Runner::open(device, LANES)?;
-        let holder = runner.holder().to_owned();
-        let free = parts.into_iter().enumerate().map(|(at, slots)| Lane {
-            first_slot: at * LANE_FRAMES,
-            slots,
-            runs: Vec::new(),
-        });
-        let (full, work) = sync_channel(LANES);
-        let (finished, done) = sync_channel(LANES);
-        let user = user.cloned();
-        let (tell, told) = sync_channel(1);
-        let worker = thread::Builder::new()
-            .name("live-frames".to_owned())
-            .spawn(move || {
-                let _ = tell.send(user.map_or(Ok(()), |user| user.become_with_rights()));
-                // What cannot be given up, the process has anyway.
-                let _ = runner.give_up_rights();
-                let _ = restrict_sender();
-                run_lanes(&runner, &work, &finished);
-            })
-            .map_err(|source| RawError::System { wanted: "starting a thread".to_owned(), source })?;
-        told.recv()
-            .unwrap_or_else(|_| Err(stopped()))
-            .map_err(|source| RawError::System { wanted: "going on as another user".to_owned(), source })?;
-        Ok(Self {
-            full: Some(full),
-            done,
-            free: free.collect(),
-            worker: Some(worker),
-            device: device.name.clone(),
-            holder,
-        })
+    /// Loads the programs for `device` and starts `count` threads (at least one), which become `user` where one is named.
+    pub(super) fn open(device: &Device, count: usize, user: Option<&User>) -> Result<Self, RawError> {
+        let count = count.max(1);
+        let lanes = count * LANES_EACH + 1;
+        let (runners, free) = Runner::open(device, count, lanes)?;
+        let (full, work) = sync_channel(lanes);
+        let (finished, done) = sync_channel(lanes);
+        let work = Arc::new(Mutex::new(work));
+        let (holders, threads) = (Vec::new(), Vec::new());
+        let mut sender =
+            Self { full: Some(full), done, free, out: 0, threads, device: device.name.clone(), holders };
+        for runner in runners {
+            sender.holders.push(runner.holder().to_owned());
+            sender.threads.push(start(runner, work.clone(), finished.clone(), user.cloned())?);
+        }
+        Ok(sender)
     }
 
-    /// Name of the device that only exists to hold the program, see [`Runner`].
-    pub(super) fn holder(&self) -> &str {
-        &self.holder
+    /// Names of the devices that only exist to hold the programs, see [`Runner`].
+    pub(super) fn holders(&self) -> &[String] {
+        &self.holders
     }
 
-    /// Takes the first frames of `batch`, as many as a lane holds, and waits for a lane if none is free.
+    /// An empty batch that [`send`](Self::send) takes; `None` while all lanes are in use.
+    pub(super) fn batch(&mut self, path: &Path) -> Option<Batch> {
+        Some(Batch::in_lane(path, self.free.pop()?))
+    }
+
+    /// Takes all of `batch`, which is one of [`batch`](Self::batch), and waits for a lane to give in return if none is
+    /// free.
     ///
     /// What is taken leaves at once and by itself; losses show in `unsent` at a later call, or at
     /// [`flush`](Self::flush).
     pub(super) fn send(&mut self, batch: &mut Batch, unsent: &mut Unsent) -> io::Result<usize> {
-        if batch.is_empty() {
+        let count = batch.len();
+        if count == 0 {
             return Ok(0);
         }
         while let Ok(done) = self.done.try_recv() {
@@ -128,16 +103,18 @@ impl LiveSender {
         if self.free.is_empty() {
             self.wait(unsent)?;
         }
-        let Some(mut lane) = self.free.pop() else { return Ok(0) };
-        let count = batch.len().min(LANE_FRAMES);
-        lane.fill(batch, count);
-        match self.full.as_ref().map(|full| full.try_send(lane)) {
+        let Some(empty) = self.free.pop() else { return Ok(0) };
+        let Some(lane) = batch.lane_mut().filter(|lane| lane.is_beside(&empty)) else {
+            self.free.push(empty);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a batch of another sender"));
+        };
+        match self.full.as_ref().map(|full| full.try_send(mem::replace(lane, empty))) {
             Some(Ok(())) => {
-                batch.remove_first(count);
+                self.out += 1;
                 Ok(count)
             }
-            Some(Err(TrySendError::Full(lane) | TrySendError::Disconnected(lane))) => {
-                self.free.push(lane);
+            Some(Err(TrySendError::Full(full) | TrySendError::Disconnected(full))) => {
+                self.free.push(mem::replace(lane, full));
                 Err(stopped())
             }
             None => Err(stopped()),
@@ -146,7 +123,7 @@ impl LiveSender {
 
     /// Waits until all that was taken has left or is lost.
     pub(super) fn flush(&mut self, unsent: &mut Unsent) -> io::Result<()> {
-        while self.free.len() < LANES {
+        while self.out > 0 {
             self.wait(unsent)?;
         }
         Ok(())
@@ -158,6 +135,7 @@ impl LiveSender {
     }
 
     fn take_back(&mut self, done: Done, unsent: &mut Unsent) -> io::Result<()> {
+        self.out -= 1;
         self.free.push(done.lane);
         unsent.lost += done.lost;
         unsent.full += done.again;
@@ -170,16 +148,16 @@ impl LiveSender {
 
 impl Drop for LiveSender {
     fn drop(&mut self) {
-        // The worker ends when it has done what it was given; each lane takes it a bounded time.
+        // The threads end when they have done what they were given; each lane takes them a bounded time.
         self.full = None;
-        if let Some(worker) = self.worker.take() {
-            let _ = worker.join();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
     }
 }
 
 fn stopped() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the thread that sends live frames does not answer")
+    io::Error::new(io::ErrorKind::TimedOut, "the threads that send live frames do not answer")
 }
 
 /// Says what an error of the kernel means for live frames.
@@ -194,33 +172,34 @@ fn explain(device: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-impl Lane {
-    /// Copies the first `total` frames of `batch` in, those of a length together.
-    fn fill(&mut self, batch: &Batch, total: usize) {
-        self.runs.clear();
-        let mut first = 0;
-        let mut lengths: Vec<usize> = batch.frames().take(1).map(<[u8]>::len).collect();
-        let mut at = 0;
-        // Of a batch there are two or three lengths; those that are met on the way are appended.
-        while let Some(&frame_bytes) = lengths.get(at) {
-            at += 1;
-            let mut count = 0;
-            for frame in batch.frames().take(total) {
-                if frame.len() == frame_bytes {
-                    self.slots.write((first + count) * SLOT_STRIDE, frame);
-                    count += 1;
-                } else if !lengths.contains(&frame.len()) {
-                    lengths.push(frame.len());
-                }
-            }
-            self.runs.push(Run { frame_bytes, first, count });
-            first += count;
-        }
-    }
+/// Starts a thread and waits until it is who it is to be.
+fn start(
+    runner: Runner,
+    work: Arc<Mutex<Receiver<Lane>>>,
+    finished: SyncSender<Done>,
+    user: Option<User>,
+) -> Result<JoinHandle<()>, RawError> {
+    let (tell, told) = sync_channel(1);
+    let thread = thread::Builder::new()
+        .name("live-frames".to_owned())
+        .spawn(move || {
+            let _ = tell.send(user.map_or(Ok(()), |user| user.become_with_rights()));
+            // What cannot be given up, the process has anyway.
+            let _ = runner.give_up_rights();
+            let _ = restrict_sender();
+            run_lanes(&runner, &work, &finished);
+        })
+        .map_err(|source| RawError::System { wanted: "starting a thread".to_owned(), source })?;
+    told.recv()
+        .unwrap_or_else(|_| Err(stopped()))
+        .map_err(|source| RawError::System { wanted: "going on as another user".to_owned(), source })?;
+    Ok(thread)
 }
 
-fn run_lanes(runner: &Runner, work: &Receiver<Lane>, finished: &SyncSender<Done>) {
-    while let Ok(lane) = work.recv() {
+fn run_lanes(runner: &Runner, work: &Mutex<Receiver<Lane>>, finished: &SyncSender<Done>) {
+    loop {
+        let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(lane) = next else { return };
         if finished.send(run_lane(runner, lane)).is_err() {
             return;
         }
@@ -229,29 +208,21 @@ fn run_lanes(runner: &Runner, work: &Receiver<Lane>, finished: &SyncSender<Done>
 
 fn run_lane(runner: &Runner, mut lane: Lane) -> Done {
     let (mut lost, mut again, mut error) = (0, 0, None);
-    for Run { frame_bytes, first, mut count } in std::mem::take(&mut lane.runs) {
+    for mut stretch in lane.stretches() {
         let mut offers = 0;
-        while count > 0 && error.is_none() && offers < OFFERS_MAX {
+        while stretch.count > 0 && error.is_none() && offers < OFFERS_MAX {
             if offers > 0 {
                 again += 1;
                 thread::sleep(DEVICE_FULL_PAUSE);
             }
             offers += 1;
-            match runner.run(lane.first_slot + first, count, frame_bytes.min(SLOT_BYTES)) {
-                Ok(left) => {
-                    for (at, from) in left.iter().enumerate() {
-                        lane.slots.copy_within(
-                            (first + from) * SLOT_STRIDE,
-                            (first + at) * SLOT_STRIDE,
-                            SLOT_STRIDE,
-                        );
-                    }
-                    count = left.len();
-                }
-                Err((unsent, reason)) => (count, error) = (unsent, Some(reason)),
+            match runner.run(stretch) {
+                Ok(left) => stretch = lane.keep(stretch, &left),
+                Err((unsent, reason)) => (stretch.count, error) = (unsent, Some(reason)),
             }
         }
-        lost += count as u64;
+        lost += stretch.count as u64;
     }
+    lane.clear();
     Done { lane, lost, again, error }
 }

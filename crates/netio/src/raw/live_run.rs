@@ -11,7 +11,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabiliti
 use super::{
     Device, RawError,
     bpf::{
-        self, Assembler, GET_CPU, Instruction, Part, RAW_TRACEPOINT_PROGRAM, REDIRECT,
+        self, Assembler, GET_CPU, Instruction, RAW_TRACEPOINT_PROGRAM, REDIRECT,
         Register::{R0, R1, R2, R3, R4, R5, R6, R7, R8, R9},
         SharedWords,
         When::{Differ, Equal, Greater, NotLess},
@@ -19,21 +19,18 @@ use super::{
         XDP_DROP, XDP_PROGRAM,
     },
     features::takes_redirected,
+    lane::{LANE_BYTES, LANE_FRAMES, Lane, Stretch},
 };
-
-/// Frames that a lane holds.
-pub(super) const LANE_FRAMES: usize = 2048;
-/// Bytes from one frame to the next in the shared memory: a slot, on its own cache lines.
-pub(super) const SLOT_STRIDE: usize = 1 << SLOT_SHIFT;
-const SLOT_SHIFT: i32 = 7;
 
 /// Frames between two flushes to the device. What a `veth` queues (256) and what a device's poll takes (64) hold it.
 const FLUSH_EVERY: u32 = 64;
 /// Frames that the kernel hands to a driver in one call (`DEV_MAP_BULK_SIZE`).
 const BULK: usize = 16;
 
-// Words that this process and the programs share, by offset. The first three are set before a run.
-const FIRST: usize = 0;
+// Words that this process and the programs share, by offset. The first four are set before a run.
+/// Where the first frame begins behind the words, and how far the next one is, as a power of two.
+const START: usize = 0;
+const SHIFT: usize = 36;
 const COUNT: usize = 4;
 const FRAME_BYTES: usize = 8;
 /// Frames that the program has redirected in this run.
@@ -53,11 +50,17 @@ const CALL: usize = 64;
 const CALLS_MAX: usize = 512;
 const WORD_BYTES: usize = CALL + 4 * CALLS_MAX;
 
-const _: () = assert!(
-    SLOT_STRIDE >= SLOT_BYTES && LANE_FRAMES / BULK + LANE_FRAMES / FLUSH_EVERY as usize <= CALLS_MAX
-);
+/// Behind the last place at which the verifier must think that a frame can begin: a frame, and the eight bytes at its end
+/// as far off as the mask lets them be.
+const SPARE_BYTES: usize = 256;
+/// What the place of the last eight bytes in a frame is kept below.
+const FRAME_ROOM: usize = 128;
 
-/// Runs live frames out of shared memory, and knows which of them the device took.
+const _: () = assert!(LANE_FRAMES / BULK + LANE_FRAMES / FLUSH_EVERY as usize <= CALLS_MAX);
+const _: () =
+    assert!(FRAME_ROOM.is_power_of_two() && SLOT_BYTES <= FRAME_ROOM && FRAME_ROOM + 8 <= SPARE_BYTES);
+
+/// Runs live frames out of shared memory, for one thread, and knows which of them the device took.
 ///
 /// The kernel tells nobody who runs a program what became of its frames: `bpf_redirect` always answers yes, and drivers
 /// count drops in places of their own. But it passes the tracepoint `xdp_devmap_xmit` after each call of a driver, with
@@ -67,13 +70,13 @@ const _: () = assert!(
 ///
 /// A second detail decides the speed. A run registers its program in the kernel's table of direct calls and takes it out
 /// again, and both wait for all CPUs, some 25 ms together. A program that is attached to any device is in that table
-/// already, so ours is attached to a TAP device of our own, which never comes up and which the kernel removes when its
+/// already, so ours is attached to a TAP device of its own, which never comes up and which the kernel removes when its
 /// descriptor is closed.
 pub(super) struct Runner {
     program: OwnedFd,
     words: SharedWords,
     holder: String,
-    /// Only kept open: the attachment to the TAP device, that device, the map, the tracepoints.
+    /// Only kept open: the attachment to the TAP device, that device, the tracepoints. The programs keep the memory.
     _kept: Vec<OwnedFd>,
 }
 
@@ -84,35 +87,50 @@ impl std::fmt::Debug for Runner {
 }
 
 impl Runner {
-    /// Loads the programs that send to `device`, with `lanes` parts of memory for frames.
+    /// Loads the programs that send to `device`, for `count` threads, and makes `lanes` parts of memory for frames, each of
+    /// which any of them can send from.
     ///
     /// # Errors
     /// A missing right, or what kernel and device lack.
-    pub(super) fn open(device: &Device, lanes: usize) -> Result<(Self, Vec<Part>), RawError> {
+    pub(super) fn open(
+        device: &Device,
+        count: usize,
+        lanes: usize,
+    ) -> Result<(Vec<Self>, Vec<Lane>), RawError> {
         if takes_redirected(device.index) == Some(false) {
             return Err(unsupported(&cannot_take(&device.name)));
         }
-        let lane_bytes = LANE_FRAMES * SLOT_STRIDE;
-        // One slot more than is used: what the verifier has to assume the last index can reach.
-        let slots = (lanes * LANE_FRAMES).next_power_of_two();
-        let value_bytes = WORD_BYTES + (slots + 1) * SLOT_STRIDE;
-        let map = bpf::shared_map(value_bytes).map_err(denied)?;
-        let (words, parts) = bpf::map_value(&map, WORD_BYTES, lane_bytes, lanes).map_err(denied)?;
-        let program = load(XDP_PROGRAM, &send_program(&map, device.index, slots))?;
-        let offered = load(RAW_TRACEPOINT_PROGRAM, &offered_program(&map))?;
-        let refused = load(RAW_TRACEPOINT_PROGRAM, &refused_program(&map))?;
+        // More than is used: what the verifier has to assume that a frame's place can be.
+        let bytes = (lanes * LANE_BYTES).next_power_of_two();
+        let map = bpf::shared_map(count * WORD_BYTES + bytes + SPARE_BYTES).map_err(denied)?;
+        let (words, parts) =
+            bpf::map_value(&map, (count, WORD_BYTES), (lanes, LANE_BYTES)).map_err(denied)?;
+        let lanes =
+            parts.into_iter().enumerate().map(|(at, slots)| Lane::new(at * LANE_BYTES, slots)).collect();
+        let runners = words.into_iter().enumerate().map(|(at, words)| {
+            let shared =
+                Shared { map: &map, words: at * WORD_BYTES, frames: count * WORD_BYTES, frame_bytes: bytes };
+            Self::load(device, shared, words)
+        });
+        Ok((runners.collect::<Result<_, _>>()?, lanes))
+    }
+
+    fn load(device: &Device, shared: Shared<'_>, words: SharedWords) -> Result<Self, RawError> {
+        let program = load(XDP_PROGRAM, &send_program(shared, device.index))?;
+        let offered = load(RAW_TRACEPOINT_PROGRAM, &offered_program(shared))?;
+        let refused = load(RAW_TRACEPOINT_PROGRAM, &refused_program(shared))?;
         let attach = |name, program| bpf::attach_tracepoint(name, program).map_err(untold);
         let watchers = [attach(c"xdp_devmap_xmit", &offered)?, attach(c"xdp_redirect_err", &refused)?];
         let (tap, holder) = tap()?;
         let link = bpf::attach_xdp(&program, holder.0).map_err(denied)?;
-        let mut kept = vec![link, tap, map];
+        let mut kept = vec![link, tap];
         kept.extend(watchers);
         let runner = Self { program, words, holder: holder.1, _kept: kept };
         runner.idle().map_err(|source| match source.raw_os_error() {
             Some(libc::EINVAL) => unsupported("the kernel has no live frames, which came with Linux 5.18"),
             _ => denied(source),
         })?;
-        Ok((runner, parts))
+        Ok(runner)
     }
 
     /// Name of the TAP device that holds the program.
@@ -148,25 +166,21 @@ impl Runner {
         Ok(())
     }
 
-    /// Sends `count` frames of `frame_bytes` from the slot `first` on, and returns which of them the device did not take
-    /// (ascending, 0 is the first).
+    /// Sends the frames of `stretch`, and returns which of them the device did not take (ascending, 0 is the first).
     ///
     /// # Errors
     /// Why the kernel or the device takes none, and how many were left.
-    pub(super) fn run(
-        &self,
-        first: usize,
-        count: usize,
-        frame_bytes: usize,
-    ) -> Result<Vec<usize>, (usize, io::Error)> {
-        let numbers = (u32::try_from(first), u32::try_from(count), u32::try_from(frame_bytes));
-        let (Ok(first), Ok(repeat), Ok(bytes)) = numbers else {
+    pub(super) fn run(&self, stretch: Stretch) -> Result<Vec<usize>, (usize, io::Error)> {
+        let Stretch { start, shift, count, frame_bytes } = stretch;
+        let numbers = (u32::try_from(start), u32::try_from(count), u32::try_from(frame_bytes));
+        let (Ok(start), Ok(repeat), Ok(bytes)) = numbers else {
             return Err((count, io::ErrorKind::InvalidInput.into()));
         };
         for word in [NEXT, OFFERED, CALLS, REFUSED, ERROR] {
             self.words.set(word, 0);
         }
-        self.words.set(FIRST, first);
+        self.words.set(START, start);
+        self.words.set(SHIFT, shift);
         self.words.set(FRAME_BYTES, bytes);
         self.words.set(COUNT, repeat);
         let frame = [0; SLOT_BYTES];
@@ -209,16 +223,36 @@ fn left(calls: impl Iterator<Item = u32>, count: usize) -> Vec<usize> {
     left
 }
 
+/// The value that the programs of a thread share with it.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    map: &'a OwnedFd,
+    /// Where the thread's own words begin.
+    words: usize,
+    /// Where the frames of all begin, and how many bytes they take, a power of two.
+    frames: usize,
+    frame_bytes: usize,
+}
+
+impl Shared<'_> {
+    /// `to = ` address of the words.
+    fn words(self, program: &mut Assembler, to: bpf::Register) {
+        program.map_value(to, self.map, self.words as i32);
+    }
+}
+
 /// Copies the next frame into the packet and redirects it; drops the packet when there is none.
-fn send_program(map: &OwnedFd, device: u32, slots: usize) -> Vec<Instruction> {
+fn send_program(shared: Shared<'_>, device: u32) -> Vec<Instruction> {
     let mut program = Assembler::default();
     let (drop, last) = (program.label(), program.label());
-    program.copy(R6, R1).map_value(R7, map);
+    program.copy(R6, R1);
+    shared.words(&mut program, R7);
     program.load(Word, R8, R7, NEXT as i16).load(Word, R2, R7, COUNT as i16).jump(NotLess, R8, R2, drop);
     program.call(GET_CPU).add_value(R0, 1).store(Word, R7, CPU as i16, R0);
-    // R9: the slot. The mask tells the verifier that it is inside the value.
-    program.load(Word, R9, R7, FIRST as i16).add(R9, R8).and_value(R9, slots as i32 - 1);
-    program.shift_left(R9, SLOT_SHIFT).add(R9, R7).add_value(R9, WORD_BYTES as i32);
+    // R9: the frame. The mask tells the verifier that it is inside the value.
+    program.copy(R9, R8).load(Word, R1, R7, SHIFT as i16).shift_left_by(R9, R1);
+    program.load(Word, R1, R7, START as i16).add(R9, R1).and_value(R9, shared.frame_bytes as i32 - 1);
+    program.map_value(R1, shared.map, shared.frames as i32).add(R9, R1);
     program.add_value(R8, 1).store(Word, R7, NEXT as i16, R8);
     // R1, R2: the packet and its end. Pages come back as the last run left them, so all of it is written.
     program.load(Word, R1, R6, 0).load(Word, R2, R6, 4);
@@ -231,7 +265,7 @@ fn send_program(map: &OwnedFd, device: u32, slots: usize) -> Vec<Instruction> {
         .place(last)
         .load(Word, R5, R7, FRAME_BYTES as i16)
         .add_value(R5, -8)
-        .and_value(R5, SLOT_STRIDE as i32 - 1);
+        .and_value(R5, FRAME_ROOM as i32 - 1);
     program.add(R1, R5).copy(R3, R1).add_value(R3, 8).jump(Greater, R3, R2, drop);
     program.add(R9, R5).load(Double, R4, R9, 0).store(Double, R1, 0, R4);
     program.set(R1, device as i32).set(R2, 0).call(REDIRECT).exit();
@@ -240,10 +274,10 @@ fn send_program(map: &OwnedFd, device: u32, slots: usize) -> Vec<Instruction> {
 }
 
 /// At `xdp_devmap_xmit` (from, to, taken, dropped, error): one call of a driver.
-fn offered_program(map: &OwnedFd) -> Vec<Instruction> {
+fn offered_program(shared: Shared<'_>) -> Vec<Instruction> {
     let mut program = Assembler::default();
     let (end, fine) = (program.label(), program.label());
-    if_ours(&mut program, map, end);
+    if_ours(&mut program, shared, end);
     program.load(Double, R3, R6, 2 * 8).load(Double, R4, R6, 3 * 8);
     program
         .load(Word, R5, R7, CALLS as i16)
@@ -264,10 +298,10 @@ fn offered_program(map: &OwnedFd) -> Vec<Instruction> {
 }
 
 /// At `xdp_redirect_err` (device, program, target, error, ...): a frame that no driver was offered.
-fn refused_program(map: &OwnedFd) -> Vec<Instruction> {
+fn refused_program(shared: Shared<'_>) -> Vec<Instruction> {
     let mut program = Assembler::default();
     let end = program.label();
-    if_ours(&mut program, map, end);
+    if_ours(&mut program, shared, end);
     program.load(Word, R2, R7, REFUSED as i16).add_value(R2, 1).store(Word, R7, REFUSED as i16, R2);
     program.load(Double, R1, R6, 3 * 8).store(Word, R7, ERROR as i16, R1);
     program.place(end).set(R0, 0).exit();
@@ -276,8 +310,9 @@ fn refused_program(map: &OwnedFd) -> Vec<Instruction> {
 
 /// Goes on if this CPU is in a run of ours with frames that are not accounted for, else jumps to `end`. R6: what the
 /// tracepoint tells; R7: the shared value.
-fn if_ours(program: &mut Assembler, map: &OwnedFd, end: bpf::Label) {
-    program.copy(R6, R1).map_value(R7, map);
+fn if_ours(program: &mut Assembler, shared: Shared<'_>, end: bpf::Label) {
+    program.copy(R6, R1);
+    shared.words(program, R7);
     program.call(GET_CPU).add_value(R0, 1).load(Word, R1, R7, CPU as i16).jump(Differ, R0, R1, end);
     program.load(Word, R1, R7, NEXT as i16).load(Word, R2, R7, OFFERED as i16);
     program.load(Word, R3, R7, REFUSED as i16).add(R2, R3).jump(Equal, R1, R2, end);

@@ -1,13 +1,14 @@
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
-    ptr,
+    ptr, slice,
     sync::atomic::{AtomicU32, AtomicU64},
 };
 
 /// Memory that the kernel sees too (mmap(2)), given back on drop.
 ///
-/// The other side writes at any time, so there is never a slice of it: words are atomics, frames are copied in and out.
+/// The other side may write at any time, so words are atomics, and frames are copied in and out but where it is certain that
+/// it does not.
 #[derive(Debug)]
 pub(super) struct Mapping {
     start: *mut u8,
@@ -99,6 +100,20 @@ impl Mapping {
             // SAFETY: inside by the check; no slice of Rust memory overlaps a mapping; alone by the caller's promise.
             unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(offset), bytes.len()) };
         }
+    }
+
+    /// `count` bytes from `offset` on; `None` when they are not inside.
+    ///
+    /// # Safety
+    /// Nobody else writes the range as long as the slice lives, nor reads it once it was written to.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "who may write is the caller's promise")]
+    pub(super) unsafe fn slice_mut(&self, offset: usize, count: usize) -> Option<&mut [u8]> {
+        if !self.holds(offset, count) {
+            return None;
+        }
+        // SAFETY: inside by the check, alive as long as `self`, bytes have no alignment; alone by the caller's promise.
+        Some(unsafe { slice::from_raw_parts_mut(self.start.add(offset), count) })
     }
 
     /// Copies `count` bytes from one offset to another; nothing happens when they are not inside.

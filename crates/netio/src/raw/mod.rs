@@ -25,6 +25,7 @@ mod far_end;
 mod fast_tests;
 mod features;
 mod filter;
+mod lane;
 mod live;
 mod live_run;
 mod mapping;

@@ -150,16 +150,31 @@ impl Sender {
     /// # Errors
     /// A missing right, a route that this kind cannot take, or the system's own.
     pub fn open(kind: SenderKind, route: &Route) -> Result<(Self, String), RawError> {
-        Self::open_for(kind, route, None)
+        Self::open_with(kind, route, 0, None)
     }
 
-    /// As [`open`](Self::open); a thread that the sender starts becomes `user`, if one is named, before it sends.
+    /// As [`open`](Self::open), and has threads send, each by a socket of its own, where there can be more than one; they
+    /// begin with [`start`](Self::start). For rates that one processor does not reach.
+    ///
+    /// - `threads`: how many; where it is 0 the caller sends (`live` has one of its own at least).
+    /// - `user`: whom a thread that is started here becomes before it sends.
     ///
     /// # Errors
     /// As `open`.
-    pub fn open_for(
+    pub fn open_with(
         kind: SenderKind,
         route: &Route,
+        threads: usize,
+        user: Option<&User>,
+    ) -> Result<(Self, String), RawError> {
+        let (sender, why) = Self::open_one(kind, route, threads, user)?;
+        Ok((if threads > 0 { sender.with_threads(threads)? } else { sender }, why))
+    }
+
+    fn open_one(
+        kind: SenderKind,
+        route: &Route,
+        threads: usize,
         user: Option<&User>,
     ) -> Result<(Self, String), RawError> {
         match (kind, route) {
@@ -176,7 +191,7 @@ impl Sender {
                     why: format!("{reason}; use `--sender ip`"),
                 })
             }
-            (SenderKind::Xdp | SenderKind::Live, Route::One(path)) => Self::fast(kind, path, user),
+            (SenderKind::Xdp | SenderKind::Live, Route::One(path)) => Self::fast(kind, path, threads, user),
         }
     }
 
@@ -195,7 +210,12 @@ impl Sender {
         Ok((Self::new(backend, path.clone(), SenderKind::Packet), format!("packet: {why}")))
     }
 
-    fn fast(kind: SenderKind, path: &Path, user: Option<&User>) -> Result<(Self, String), RawError> {
+    fn fast(
+        kind: SenderKind,
+        path: &Path,
+        threads: usize,
+        user: Option<&User>,
+    ) -> Result<(Self, String), RawError> {
         let (Some(device), Link::Ethernet { .. }) = (&path.device, path.link) else {
             return Err(RawError::Unsupported {
                 wanted: format!("the sender `{kind}`"),
@@ -204,11 +224,12 @@ impl Sender {
         };
         let (backend, how) = match kind {
             SenderKind::Live => {
-                let sender = LiveSender::open(device, user)?;
-                let how = format!(
-                    "the kernel sends from shared memory; {}, which stays down, holds its program",
-                    sender.holder()
-                );
+                let sender = LiveSender::open(device, threads, user)?;
+                let held = match sender.holders() {
+                    [one] => format!("{one}, which stays down, holds its program"),
+                    all => format!("{}, which stay down, hold its programs", all.join(", ")),
+                };
+                let how = format!("the kernel sends from shared memory; {held}");
                 (Backend::Live(sender), how)
             }
             _ => (Backend::Xdp(XdpSender::open(device)?), "frames go to the driver by AF_XDP".to_owned()),
@@ -227,12 +248,8 @@ impl Sender {
         Self { work: Work::Own(backend), path, kind, note: None, unsent: Unsent::default() }
     }
 
-    /// Has `count` threads send, each by a socket of its own, where there can be more than one; they begin with
-    /// [`start`](Self::start). For rates that one processor does not reach. `live` has a thread of its own anyway.
-    ///
-    /// # Errors
-    /// A missing right, or the system's own.
-    pub fn with_threads(mut self, count: usize) -> Result<Self, RawError> {
+    /// Has `count` threads send; those of `live` run already.
+    fn with_threads(mut self, count: usize) -> Result<Self, RawError> {
         self.work = match self.work {
             Work::Own(backend) if !matches!(backend, Backend::Live(_)) => {
                 let (mut all, mut why) = (vec![backend], None);
@@ -250,7 +267,7 @@ impl Sender {
         Ok(self)
     }
 
-    /// Starts the threads of [`with_threads`](Self::with_threads). They may do what the caller may, so the caller has
+    /// Starts the threads of [`open_with`](Self::open_with). They may do what the caller may, so the caller has
     /// given up its rights before.
     ///
     /// - `capacity`: of the batches that will be sent.
@@ -275,9 +292,17 @@ impl Sender {
         self.kind
     }
 
-    /// An empty batch of the frames this sender takes.
-    pub fn batch(&self, capacity: usize) -> Batch {
-        Batch::new(&self.path, capacity)
+    /// An empty batch of the frames this sender takes, with room for about `capacity` of them.
+    ///
+    /// # Errors
+    /// `live` lends out the memory that it sends from: when all of it is in use there is no other batch.
+    pub fn batch(&mut self, capacity: usize) -> io::Result<Batch> {
+        match &mut self.work {
+            Work::Own(Backend::Live(live)) => live.batch(&self.path).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::WouldBlock, "the sender `live` has no memory for another batch")
+            }),
+            _ => Ok(Batch::new(&self.path, capacity)),
+        }
     }
 
     /// From now on frames begin with `link`, those that wait in `batch` as well. For another next hop on the same device;

@@ -144,7 +144,7 @@ impl XdpSender {
             self.reap();
         }
         let mut count = 0;
-        for frame in batch.frames() {
+        for (_, frame) in batch.rows(0) {
             let Some(slot) = self.free.pop() else { break };
             // SAFETY: the kernel reads a slot only between `offer` and its coming back by `reap`.
             unsafe { self.frames.write(slot as usize, frame) };

@@ -177,8 +177,8 @@ pub(crate) fn many(ranges: &[&str]) -> String {
 }
 
 pub(crate) fn open(kind: SenderKind, ranges: &[&str]) -> (Sender, Batch) {
-    let (sender, _) = Sender::open(kind, &path_for(ranges).unwrap()).unwrap();
-    let batch = sender.batch(1024);
+    let (mut sender, _) = Sender::open(kind, &path_for(ranges).unwrap()).unwrap();
+    let batch = sender.batch(1024).unwrap();
     (sender, batch)
 }
 
