@@ -277,6 +277,36 @@ fn lab_nothing_stays_and_two_live_senders_keep_apart() {
 
 #[test]
 #[ignore = "needs network namespaces; ./test and ./test lab-net run it"]
+fn lab_a_batch_is_sent_by_who_lent_it() {
+    let (kinds, arrived) = in_lab(FarEnd::Xdp, || {
+        let open = |kind| Sender::open(kind, &route()).unwrap().0;
+        let (mut one, mut two, mut packet) =
+            (open(SenderKind::Live), open(SenderKind::Live), open(SenderKind::Packet));
+        let (mut batch, mut own) = (one.batch(8).unwrap(), packet.batch(8).unwrap());
+        let (target, _) = targets();
+        assert!(batch.push(target, 61_000, 1) && own.push(target, 61_000, 2));
+        let refused = [two.send(&mut batch), packet.send(&mut batch), one.send(&mut own)]
+            .map(|result| result.unwrap_err().kind());
+        assert_eq!((batch.len(), own.len()), (1, 1));
+        assert_eq!((one.send(&mut batch).unwrap(), packet.send(&mut own).unwrap()), (1, 1));
+        one.flush().unwrap();
+        // All of its memory is lent out at some time.
+        let mut more = Vec::new();
+        let error = loop {
+            match one.batch(8) {
+                Ok(batch) => more.push(batch),
+                Err(error) => break error.kind(),
+            }
+            assert!(more.len() < 100);
+        };
+        (refused, error)
+    });
+    assert_eq!(kinds, ([io::ErrorKind::InvalidInput; 3], io::ErrorKind::WouldBlock));
+    assert_eq!(arrived.len(), 2);
+}
+
+#[test]
+#[ignore = "needs network namespaces; ./test and ./test lab-net run it"]
 fn lab_refusals_are_in_plain_words() {
     let (texts, _) = in_lab(FarEnd::Xdp, || {
         let mut texts = Vec::new();

@@ -100,10 +100,12 @@ impl LiveSender {
         while let Ok(done) = self.done.try_recv() {
             self.take_back(done, unsent)?;
         }
-        if self.free.is_empty() {
+        if self.free.is_empty() && self.out > 0 {
             self.wait(unsent)?;
         }
-        let Some(empty) = self.free.pop() else { return Ok(0) };
+        let Some(empty) = self.free.pop() else {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "all memory of the sender is lent out"));
+        };
         let Some(lane) = batch.lane_mut().filter(|lane| lane.is_beside(&empty)) else {
             self.free.push(empty);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a batch of another sender"));

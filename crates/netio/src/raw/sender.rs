@@ -326,7 +326,10 @@ impl Sender {
     /// # Errors
     /// When nothing left and trying again does not help: the interface is down or gone, or the system's own reason.
     pub fn send(&mut self, batch: &mut Batch) -> io::Result<usize> {
-        if batch.link().header_bytes() != self.path.link.header_bytes() {
+        let is_lent = batch.lane_mut().is_some();
+        if batch.link().header_bytes() != self.path.link.header_bytes()
+            || is_lent != (self.kind == SenderKind::Live)
+        {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a batch of frames for another kind of sender",
