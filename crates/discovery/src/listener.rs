@@ -98,8 +98,8 @@ impl Listener {
         self.judge(reply, &claim, position[0])
     }
 
-    /// As [`Listener::hear`] for each, in order, and in half the time where there are some: what takes long for one, its
-    /// cookie and its position, does not wait for what is looked up and noted of the one before.
+    /// As [`Listener::hear`] for each, in order, and sooner: what takes long for one, its cookie and its position, does not
+    /// wait for what is looked up and noted of the one before.
     pub fn hear_all(&self, replies: &[Reply], mut each: impl FnMut(Heard)) {
         let mut rest = replies;
         while let Some((replies, others)) = rest.split_first_chunk::<TOGETHER>() {
