@@ -1,5 +1,8 @@
-use std::net::Ipv4Addr;
-use std::{net::Ipv6Addr, process::Command};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    num::NonZero,
+    process::Command,
+};
 
 use crate::{Capture, Listeners, Namespace, Run, Unavailable, run};
 
@@ -177,8 +180,17 @@ END"
 
     /// Has the scanner's card take frames that a program of the far kernel redirects to it, and gives that program a
     /// card that holds it, which is returned.
-    pub fn take_flood(&self) -> &'static str {
+    ///
+    /// - `is_spread`: all processors but the first, which the flood takes, work on what has arrived, as on cards with
+    ///   several queues.
+    pub fn take_flood(&self, is_spread: bool) -> &'static str {
         self.near.shell("ethtool -K near0 gro on");
+        if is_spread {
+            let processors = std::thread::available_parallelism().map_or(1, NonZero::get).min(32);
+            let mask = format!("{:x}", (1_u64 << processors) - 2);
+            let set = format!("echo {mask} > /sys/class/net/near0/queues/rx-0/rps_cpus");
+            self.near.shell(&format!("unshare --mount sh -c 'mount -t sysfs none /sys && {set}'"));
+        }
         self.far.shell("ip link add holder0 type veth peer name holder1");
         "holder0"
     }
