@@ -78,8 +78,8 @@ impl Shuffled {
         Some(position)
     }
 
-    /// Puts in the place of each number where it stands, as [`Shuffled::position_of`] does, and several times as fast;
-    /// `u64::MAX` where there is none.
+    /// Puts in the place of each number where it stands, as [`Shuffled::position_of`] does, `u64::MAX` where there is
+    /// none. One does not wait for the other, as in [`Shuffled::fill`].
     pub fn positions_of(&self, numbers: &mut [u64]) {
         for slot in numbers.iter_mut() {
             *slot = if *slot < self.total { self.round_trip_back(*slot) } else { u64::MAX };

@@ -73,7 +73,7 @@ def load(card):
 
 
 def main():
-    # The others work on what arrives.
+    # One processor, always the same: what arrives can then be left to the others.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     card, seconds, rate, holder = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     program = load(card)

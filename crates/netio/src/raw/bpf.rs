@@ -414,7 +414,9 @@ pub(super) struct Part {
     bytes: usize,
 }
 
-/// Maps a shared value: `words.0` times `words.1` bytes of words, then `parts.0` parts of `parts.1` bytes.
+/// Maps a shared value: areas of words, then parts.
+///
+/// - `words`, `parts`: how many there are, and the bytes of each.
 ///
 /// # Errors
 /// What mmap(2) said, also when the value is shorter than that.

@@ -31,7 +31,8 @@ const LANE_TIMEOUT: Duration = Duration::from_secs(5);
 /// device; nothing is allocated, and no socket, queue, routing or firewall is passed. Nor a packet tap: a capture on the
 /// device does not see what leaves this way, one at the far end does. A batch lies in that memory, and
 /// [`send`](Self::send) only exchanges it for an empty one: threads of its own run the program over the full ones
-/// meanwhile, each a program of its own. Which frames the device took is known exactly (see [`Runner`]); those it did not take are offered again.
+/// meanwhile, each a program of its own. Which frames the device took is known exactly (see [`Runner`]); those it did not
+/// take are offered again.
 ///
 /// Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Everything in the kernel goes when the descriptors are closed.
 #[derive(Debug)]

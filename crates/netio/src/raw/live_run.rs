@@ -28,10 +28,13 @@ const FLUSH_EVERY: u32 = 64;
 const BULK: usize = 16;
 
 // Words that this process and the programs share, by offset. The first four are set before a run.
-/// Where the first frame begins behind the words, and how far the next one is, as a power of two.
+/// Where the first frame begins, counted from the first of all lanes.
 const START: usize = 0;
+/// Bytes from one frame to the next, as a power of two.
 const SHIFT: usize = 36;
+/// Frames to be sent.
 const COUNT: usize = 4;
+/// Bytes of each.
 const FRAME_BYTES: usize = 8;
 /// Frames that the program has redirected in this run.
 const NEXT: usize = 12;

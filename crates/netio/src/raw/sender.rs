@@ -227,7 +227,7 @@ impl Sender {
                 let sender = LiveSender::open(device, threads, user)?;
                 let held = match sender.holders() {
                     [one] => format!("{one}, which stays down, holds its program"),
-                    all => format!("{}, which stay down, hold its programs", all.join(", ")),
+                    all => format!("{}, which stay down, hold its programs", all.join(" and ")),
                 };
                 let how = format!("the kernel sends from shared memory; {held}");
                 (Backend::Live(sender), how)
